@@ -1,0 +1,46 @@
+//! The answer to a request.
+
+use crate::id::RuleId;
+use crate::model::{Approval, Caps, Disposition, ReasonCode};
+use crate::unit::Span;
+
+/// What was decided, and why. Borrows from the bundle and from the request.
+#[derive(Clone, Debug)]
+pub struct Decision<'a> {
+    /// The answer, with what belongs to it.
+    pub answer: Answer<'a>,
+    /// Why, for programs.
+    pub reason_code: ReasonCode,
+    /// Why, for people.
+    pub reason: &'a str,
+    /// The rule that decided; `None` where a default did.
+    pub rule: Option<&'a RuleId>,
+    /// The environment it was decided in.
+    pub environment: &'a str,
+    /// Rules whose condition erred without deciding, as far as they were evaluated.
+    pub other_errors: u32,
+    /// Fields of the context that do not fit what the bundle declares.
+    pub context_violations: u32,
+}
+
+/// The effect of a decision, with what is its own.
+#[derive(Clone, Debug)]
+pub enum Answer<'a> {
+    /// Go, within these.
+    Allow(Obligations<'a>),
+    /// Do not.
+    Deny(Disposition),
+    /// Wait for people.
+    RequireApproval(&'a Approval),
+}
+
+/// What the caller must keep when it is allowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Obligations<'a> {
+    /// The mode to run in; empty: none was asked for or imposed.
+    pub mode: &'a str,
+    /// Caps that the caller keeps.
+    pub limits: Caps,
+    /// The longest that the action may take.
+    pub timeout: Option<Span>,
+}

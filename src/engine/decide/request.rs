@@ -1,0 +1,125 @@
+//! What a caller asks, borrowed from wherever it came from.
+
+use crate::model::{ActionKind, Phase};
+use crate::unit::{Money, Span};
+use crate::value::{Fields, Seq};
+
+/// One question: may this action run? In every text, empty means absent.
+///
+/// The edges (gRPC, command line, test cases) check bounds and make it; the engine trusts it to
+/// be within them.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// On whose behalf.
+    pub subject: Subject<'a>,
+    /// What it wants to do.
+    pub action: Action<'a>,
+    /// Free attributes that rules may test.
+    pub context: &'a dyn Fields,
+    /// Where it runs; empty: `context.environment` where that is a text, else the server's own.
+    pub environment: &'a str,
+    /// The mode that the caller asks for.
+    pub mode: &'a str,
+    /// When it asks.
+    pub phase: Phase,
+    /// The priority of the action, where the caller gives one.
+    pub priority: Option<i32>,
+    /// What it expects to use.
+    pub estimate: Estimate,
+    /// The name of the action over all its attempts.
+    pub request_id: &'a str,
+    /// The flush that it belongs to.
+    pub batch_id: &'a str,
+    /// 0 on the first attempt.
+    pub attempt: u32,
+    /// Whether grants came with it.
+    pub has_grants: bool,
+    /// Look, and charge nothing.
+    pub dry_run: bool,
+    /// What is left of the caller's own deadline.
+    pub time_left: Option<Span>,
+}
+
+/// On whose behalf an action runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The agent.
+    pub agent: &'a str,
+    /// The user.
+    pub user: &'a str,
+    /// The tenant.
+    pub tenant: &'a str,
+    /// The application.
+    pub app: &'a str,
+    /// The workflow.
+    pub workflow: &'a str,
+    /// The run.
+    pub run: &'a str,
+    /// The roles, texts.
+    pub roles: &'a dyn Seq,
+}
+
+/// What a caller wants to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Action<'a> {
+    /// Its name; never empty.
+    pub name: &'a str,
+    /// Its kind; `None`: derived from the other fields.
+    pub kind: Option<ActionKind>,
+    /// The tool it calls.
+    pub tool: &'a str,
+    /// The provider of the model.
+    pub provider: &'a str,
+    /// The model.
+    pub model: &'a str,
+    /// The pipeline.
+    pub pipeline: &'a str,
+    /// The stage.
+    pub stage: &'a str,
+    /// The handler of the stage.
+    pub handler: &'a str,
+    /// Its tags, texts.
+    pub tags: &'a dyn Seq,
+}
+
+/// What an action is expected to use; absent amounts are unknown.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Estimate {
+    /// Money.
+    pub cost: Option<Money>,
+    /// Tokens.
+    pub tokens: Option<u64>,
+    /// Compute units.
+    pub compute: Option<u64>,
+    /// Time.
+    pub duration: Option<Span>,
+}
+
+impl Action<'_> {
+    /// The kind: as given, else derived from what is set (design 1.2).
+    #[must_use]
+    pub fn kind(&self) -> ActionKind {
+        let set = |text: &str| !text.is_empty();
+        match self.kind {
+            Some(kind) => kind,
+            None if set(self.tool) => ActionKind::Tool,
+            None if set(self.provider) || set(self.model) => ActionKind::Llm,
+            None if set(self.stage) || set(self.handler) => ActionKind::Stage,
+            None => ActionKind::Other,
+        }
+    }
+}
+
+impl<'a> Request<'a> {
+    /// The environment it is decided in: its own, else its context's, else the server's.
+    #[must_use]
+    pub fn environment_or(&self, servers: &'a str) -> &'a str {
+        if !self.environment.is_empty() {
+            return self.environment;
+        }
+        match self.context.field("environment") {
+            Some(crate::value::View::Str(text)) if !text.is_empty() => text,
+            Some(_) | None => servers,
+        }
+    }
+}

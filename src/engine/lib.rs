@@ -1,0 +1,9 @@
+//! What a Tollgate policy means: read a bundle, compile it, decide.
+
+pub mod condition;
+pub mod decide;
+pub mod id;
+pub mod model;
+pub mod time;
+pub mod unit;
+pub mod value;
