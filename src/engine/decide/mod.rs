@@ -2,8 +2,7 @@
 
 pub mod authorize;
 pub mod decision;
-pub mod request;
 
 pub use authorize::{Explanation, RuleOutcome, RuleTrace, Scratch, authorize, explain};
 pub use decision::{Answer, Decision, Obligations};
-pub use request::{Action, Estimate, Request, Subject};
+pub use crate::model::request::{Action, Estimate, Request, Subject};
