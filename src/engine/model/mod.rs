@@ -11,6 +11,7 @@ pub mod field;
 pub mod guardrail;
 pub mod place;
 pub mod reason_code;
+pub mod request;
 pub mod rule;
 pub mod target;
 

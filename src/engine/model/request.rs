@@ -1,6 +1,6 @@
 //! What a caller asks, borrowed from wherever it came from.
 
-use crate::model::{ActionKind, Phase};
+use super::{ActionKind, Phase};
 use crate::unit::{Money, Span};
 use crate::value::{Fields, Seq};
 
