@@ -9,7 +9,7 @@ use std::sync::Arc;
 use metrics::{counter, histogram};
 use serde::Serialize;
 use tollgate_engine::compile::{self, Compiled};
-use tollgate_engine::model::guardrail::{Guardrail, State as GuardrailState};
+use tollgate_engine::model::Guardrail;
 use tollgate_engine::model::{Bundle, Finding, Place};
 use tollgate_engine::read::{self, SourceFile};
 
@@ -294,7 +294,6 @@ impl DataPlane {
 /// What the bundle asks for and this version does not do.
 fn unenforced(name: &str, compiled: &Compiled) -> Vec<String> {
     let bundle: &Bundle = compiled.source();
-    let enabled = |one: &&Guardrail| one.state == GuardrailState::Enabled;
     let text = |one: &Guardrail| {
         let guardrail = &one.name.value;
         let finding = Finding::error(
@@ -308,7 +307,7 @@ fn unenforced(name: &str, compiled: &Compiled) -> Vec<String> {
         .suggest("write `state: disabled`, or serve without it by `--unenforced-guardrails`");
         at_place(&bundle.files, finding.place, &finding)
     };
-    let mut all: Vec<String> = bundle.guardrails.iter().filter(enabled).map(text).collect();
+    let mut all: Vec<String> = compiled.enabled_guardrails().map(text).collect();
     if compiled.reads_usage() {
         all.push(format!(
             "{name}: a rule reads `usage`, which this version does not keep; \

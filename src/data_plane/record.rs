@@ -1,12 +1,13 @@
 //! What is written down about a decision: for now, its counts.
 
+use tollgate_engine::compile::OTHER;
 use tollgate_engine::decide::Request;
 use tollgate_engine::model::{Phase, ReasonCode};
 
 use super::DataPlane;
 use super::answer::{Answer, Arm};
 use super::snapshot::Snapshot;
-use crate::telemetry::decisions::{Labels, OTHER, Sample, Tally};
+use crate::telemetry::decisions::{Labels, Sample, Tally};
 use crate::telemetry::metrics::{AtScrape, BUNDLE_AGE};
 use crate::telemetry::page::{BundleInfo, Page};
 

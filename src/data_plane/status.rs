@@ -1,7 +1,6 @@
 //! What the data plane says about itself, to `GET /status` and `tollgate status`.
 
 use serde::Serialize;
-use tollgate_engine::model::guardrail;
 
 use super::snapshot::{Serving, Snapshot, State};
 use super::{DataPlane, Refusal, lock};
@@ -107,7 +106,6 @@ impl DataPlane {
     fn bundle_status(&self, snapshot: &Snapshot) -> Option<BundleStatus> {
         let serving = snapshot.serving.as_ref()?;
         let document = serving.compiled.source();
-        let enabled = |one: &&guardrail::Guardrail| one.state == guardrail::State::Enabled;
         Some(BundleStatus {
             version: serving.version.clone(),
             digest: serving.digest.clone(),
@@ -117,7 +115,7 @@ impl DataPlane {
             age_seconds: self.age_seconds(serving),
             rules: document.rules.len(),
             guardrails: document.guardrails.len(),
-            unenforced_guardrails: document.guardrails.iter().filter(enabled).count(),
+            unenforced_guardrails: serving.compiled.enabled_guardrails().count(),
         })
     }
 

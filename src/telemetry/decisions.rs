@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use metrics::counter;
+use tollgate_engine::compile::OTHER;
 
 use super::metrics::{AtScrape, CONTEXT_VIOLATIONS, DECISIONS, EVALUATION_ERRORS};
 use super::page::Page;
@@ -34,9 +35,6 @@ pub const BOUNDS: [u64; 18] = [
     250_000_000,
     1_000_000_000,
 ];
-
-/// The agent and the action of decisions that have no series of their own.
-pub const OTHER: &str = "other";
 
 /// Sets of labels kept free for those whose agent and action are [`OTHER`].
 const KEPT_FREE: usize = 64;
