@@ -47,8 +47,10 @@ fn maps_equal(value: &dyn Fields, constant: &ConstMap) -> Truth {
     if value.len() != constant.len() {
         return Truth::False;
     }
-    let pair = |(k, c): (&Box<str>, &Const)| value.field(k).map_or(Truth::False, |v| equals(v, c));
-    constant.iter().map(pair).fold(Truth::True, Truth::and)
+    let pairs = constant
+        .iter()
+        .map(|(name, own)| value.field(name).map_or(Truth::False, |v| equals(v, own)));
+    pairs.fold(Truth::True, Truth::and)
 }
 
 /// Whether the value equals one of the constants.

@@ -297,7 +297,7 @@ impl<'a> Slots<'a> {
         }
         self.held.clear();
         // An empty vector is collected in place: the room is kept, and no borrow with it.
-        let held = self.held.into_iter().filter_map(|_| None).collect();
+        let held = self.held.into_iter().map_while(|_| None).collect();
         Slots {
             places: self.places,
             held,

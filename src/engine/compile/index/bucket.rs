@@ -245,8 +245,12 @@ fn ways(rule: &CompiledRule) -> Vec<Vec<Pin>> {
 fn target_way(need: &Need) -> Option<Vec<Pin>> {
     let indexed = matches!(need.field, Field::Agent | Field::Action) || need.field.is_list();
     let exact = !indexed && need.texts.globs.is_empty();
-    let pin = |text: &Box<str>| Pin::Target(need.field, text.clone());
-    exact.then(|| need.texts.exact.iter().map(pin).collect())
+    let pins = need
+        .texts
+        .exact
+        .iter()
+        .map(|text| Pin::Target(need.field, text.clone()));
+    exact.then(|| pins.collect())
 }
 
 fn equal_way(slot: SlotId, op: &Op) -> Option<Vec<Pin>> {
