@@ -105,7 +105,7 @@ pub fn parse(
             // a flow mapping of YAML, or broken: YAML's message fits more of these files
             Err(json::Stop::Syntax(_)) => return as_yaml(text, index, limits, used, found),
             Err(json::Stop::Bound) => None,
-            Ok(()) => tree,
+            Ok(()) => Some(tree),
         };
         *used = used_by_json;
         found.absorb(found_in_json);
@@ -123,7 +123,7 @@ fn as_yaml(
 ) -> Option<Node> {
     let mut builder = Builder::new(file, limits, used, found);
     yaml::read(text, &mut builder).ok()?;
-    builder.finish()
+    Some(builder.finish())
 }
 
 impl Content {
