@@ -1,0 +1,3 @@
+//! What operators see of a running process: logs and metrics.
+
+pub mod logs;
