@@ -70,6 +70,10 @@ fn rows(value: &Value, depth: usize, lines: &mut String) {
                 rows(value, depth + 1, lines);
             }
             Value::Null => {}
+            Value::Array(items) => {
+                let each = items.iter().map(|item| format!("{indent}  {}\n", scalar(name, item)));
+                lines.push_str(&format!("{indent}{name}\n{}", each.collect::<String>()));
+            }
             value => lines.push_str(&format!("{indent}{name:width$}  {}\n", scalar(name, value))),
         }
     }
@@ -79,7 +83,7 @@ fn scalar(name: &str, value: &Value) -> String {
     let text = value.as_str().map_or_else(|| value.to_string(), String::from);
     match (name, &*text) {
         ("state", "READY") | ("ready", "true") => styled(GOOD, text),
-        ("state", "NOT_READY") | ("ready", "false") | ("last_error", _) => styled(BAD, text),
+        ("state", "NOT_READY") | ("ready", "false") | ("findings", _) => styled(BAD, text),
         ("state", _) | ("stale", "true") => styled(CARE, text),
         _ => text,
     }
