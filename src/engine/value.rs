@@ -82,20 +82,46 @@ impl Const {
         }
     }
 
-    /// The same value as JSON; numbers that are whole are written without a fraction, and those
-    /// that JSON cannot say (NaN, infinities) as null.
+    /// The same value as JSON; see [`to_json`].
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
+        to_json(self.view())
+    }
+}
+
+/// A value of a request as JSON; what JSON cannot say (NaN, infinities) becomes null.
+#[must_use]
+pub fn to_json(view: View<'_>) -> serde_json::Value {
+    match view {
+        View::Null => serde_json::Value::Null,
+        View::Bool(b) => b.into(),
+        View::Number(n) => number_to_json(n),
+        View::Str(text) => text.into(),
+        View::List(list) => (0..list.len())
+            .filter_map(|i| list.at(i))
+            .map(to_json)
+            .collect(),
+        View::Map(fields) => {
+            let mut object = serde_json::Map::new();
+            fields.each(&mut |name, value| {
+                object.insert(name.into(), to_json(value));
+            });
+            serde_json::Value::Object(object)
+        }
+    }
+}
+
+impl View<'_> {
+    /// The type, for messages.
+    #[must_use]
+    pub const fn type_name(&self) -> &'static str {
         match self {
-            Self::Null => serde_json::Value::Null,
-            Self::Bool(b) => (*b).into(),
-            Self::Number(n) => number_to_json(*n),
-            Self::Str(s) => (**s).into(),
-            Self::List(items) => items.iter().map(Self::to_json).collect(),
-            Self::Map(entries) => {
-                let entries = entries.iter().map(|(k, v)| (k.to_string(), v.to_json()));
-                serde_json::Value::Object(entries.collect())
-            }
+            Self::Null => "null",
+            Self::Bool(_) => "a boolean",
+            Self::Number(_) => "a number",
+            Self::Str(_) => "text",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a map",
         }
     }
 }
@@ -129,7 +155,8 @@ impl Fields for ConstMap {
         self.get(name).map(Const::view)
     }
     fn each<'a>(&'a self, visit: &mut dyn FnMut(&'a str, View<'a>)) {
-        self.iter().for_each(|(name, value)| visit(name, value.view()));
+        self.iter()
+            .for_each(|(name, value)| visit(name, value.view()));
     }
 }
 

@@ -121,7 +121,14 @@ impl Finding {
     /// An error without a suggestion yet.
     #[must_use]
     pub fn error(code: Code, place: Place, message: impl Into<String>) -> Self {
-        Self { code, severity: Severity::Error, place, subject: None, message: message.into(), suggestion: None }
+        Self {
+            code,
+            severity: Severity::Error,
+            place,
+            subject: None,
+            message: message.into(),
+            suggestion: None,
+        }
     }
 
     /// The same finding at another severity.

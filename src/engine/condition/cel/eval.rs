@@ -29,12 +29,20 @@ const FUEL: u64 = 20_000_000;
 
 impl<'s, 'a> Scope<'s, 'a> {
     pub(super) const fn new(slots: &'s Slots<'a>, now: Timestamp) -> Self {
-        Self { slots, now, fuel: Cell::new(FUEL) }
+        Self {
+            slots,
+            now,
+            fuel: Cell::new(FUEL),
+        }
     }
 
     /// Uses up so many steps.
     pub(super) fn spend(&self, steps: usize) -> Result<(), Unknown> {
-        let left = self.fuel.get().checked_sub(steps as u64).ok_or(Unknown::Error)?;
+        let left = self
+            .fuel
+            .get()
+            .checked_sub(steps as u64)
+            .ok_or(Unknown::Error)?;
         self.fuel.set(left);
         Ok(())
     }
@@ -93,9 +101,11 @@ pub(super) fn eval<'a>(
     match node {
         Node::Const(constant) => Ok(Val::of_const(constant)),
         Node::Int(n) => Ok(Val::Int(*n)),
-        Node::Slot(slot) => {
-            scope.slots.get(*slot).read().map(|view| Val::of_view(view, Owner::Request))
-        }
+        Node::Slot(slot) => scope
+            .slots
+            .get(*slot)
+            .read()
+            .map(|view| Val::of_view(view, Owner::Request)),
         Node::SlotSpan(slot) => span(scope, *slot),
         Node::HasSlot(slot) => match scope.slots.get(*slot) {
             Slot::Absent | Slot::Unset(_) => Ok(Val::Bool(false)),
@@ -128,7 +138,9 @@ pub(super) fn eval<'a>(
         Node::Compare(order, pair) => {
             let (a, b) = both(pair, scope, vars)?;
             scope.spend(weight(&a).min(weight(&b)))?;
-            a.compare(&b).map(|found| Val::Bool(order.accepts(found))).ok_or(Unknown::Error)
+            a.compare(&b)
+                .map(|found| Val::Bool(order.accepts(found)))
+                .ok_or(Unknown::Error)
         }
         Node::Equal(pair) => {
             let (a, b) = both(pair, scope, vars)?;
@@ -203,7 +215,9 @@ fn span<'a>(scope: &Scope<'_, 'a>, slot: SlotId) -> Outcome<'a> {
 }
 
 fn select<'a>(of: &Val<'a>, name: &str) -> Outcome<'a> {
-    let Val::Map(map) = of else { return Err(Unknown::Error) };
+    let Val::Map(map) = of else {
+        return Err(Unknown::Error);
+    };
     map.field(name).ok_or_else(|| missing(map))
 }
 
@@ -233,7 +247,8 @@ fn index<'a>(of: &Val<'a>, key: &Val<'a>) -> Outcome<'a> {
 fn whole_index(key: &Val<'_>) -> Option<usize> {
     match key {
         Val::Int(n) => usize::try_from(*n).ok(),
-        Val::Double(n) if n.fract() == 0.0 && (0.0..=4_294_967_295.0).contains(n) => {
+        Val::Double(n) if n.fract() == 0.0 && (0.0..=4_294_967_295.0).contains(n) =>
+        {
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
@@ -294,11 +309,7 @@ fn make_map<'a>(
     unknown.map_or_else(|| Ok(Val::Map(Map::Made(made.into()))), Err)
 }
 
-fn run_loop<'a>(
-    inner: &'a Loop,
-    scope: &Scope<'_, 'a>,
-    vars: Variables<'_, 'a>,
-) -> Outcome<'a> {
+fn run_loop<'a>(inner: &'a Loop, scope: &Scope<'_, 'a>, vars: Variables<'_, 'a>) -> Outcome<'a> {
     let over = match eval(&inner.over, scope, vars)? {
         Val::List(list) => list,
         Val::Map(map) => List::Made(map.keys().into()),
@@ -313,9 +324,17 @@ fn run_loop<'a>(
 }
 
 /// What the loop's predicate says of one element.
-fn tested<'a>(inner: &'a Loop, item: Val<'a>, scope: &Scope<'_, 'a>, vars: Variables<'_, 'a>) -> Truth {
+fn tested<'a>(
+    inner: &'a Loop,
+    item: Val<'a>,
+    scope: &Scope<'_, 'a>,
+    vars: Variables<'_, 'a>,
+) -> Truth {
     vars.push(item);
-    let says = inner.test.as_ref().map_or(Truth::True, |test| truth(test, scope, vars));
+    let says = inner
+        .test
+        .as_ref()
+        .map_or(Truth::True, |test| truth(test, scope, vars));
     vars.pop();
     says
 }

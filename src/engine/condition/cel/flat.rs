@@ -32,9 +32,10 @@ fn flat(node: &Node) -> Option<(SlotId, Op)> {
             _ => None,
         },
         Node::In(pair) => match &**pair {
-            [Node::Slot(slot), Node::List(items)] => {
-                Some((*slot, Op::In(items.iter().map(constant).collect::<Option<_>>()?)))
-            }
+            [Node::Slot(slot), Node::List(items)] => Some((
+                *slot,
+                Op::In(items.iter().map(constant).collect::<Option<_>>()?),
+            )),
             [Node::Slot(slot), Node::Const(Const::List(items))] => {
                 Some((*slot, Op::In(items.clone())))
             }
@@ -74,7 +75,8 @@ fn constant(node: &Node) -> Option<Const> {
     const EXACT: i64 = 1 << 53;
     match node {
         Node::Const(constant) => Some(constant.clone()),
-        Node::Int(n) if (-EXACT..=EXACT).contains(n) => {
+        Node::Int(n) if (-EXACT..=EXACT).contains(n) =>
+        {
             #[expect(clippy::cast_precision_loss, reason = "at most 2^53")]
             Some(Const::Number(*n as f64))
         }

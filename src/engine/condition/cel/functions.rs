@@ -42,9 +42,9 @@ pub(super) fn call<'a>(function: Function, args: &[Val<'a>], scope: &Scope<'_, '
         (Function::ContainsIp, [Val::Block(block), Val::Ip(ip)]) => {
             Ok(Val::Bool(block.contains(*ip)))
         }
-        (Function::ContainsIp, [Val::Block(block), Val::Text(ip)]) => {
-            Ip::parse(ip).map(|ip| Val::Bool(block.contains(ip))).ok_or(Unknown::Error)
-        }
+        (Function::ContainsIp, [Val::Block(block), Val::Text(ip)]) => Ip::parse(ip)
+            .map(|ip| Val::Bool(block.contains(ip)))
+            .ok_or(Unknown::Error),
         (_, [of]) => convert(function, of, scope),
         _ => Err(Unknown::Error),
     }
@@ -65,7 +65,9 @@ fn size<'a>(of: &Val<'a>, scope: &Scope<'_, 'a>) -> Outcome<'a> {
         Val::Map(map) => map.len(),
         _ => return Err(Unknown::Error),
     };
-    i64::try_from(count).map(Val::Int).map_err(|_| Unknown::Error)
+    i64::try_from(count)
+        .map(Val::Int)
+        .map_err(|_| Unknown::Error)
 }
 
 /// `split(by, limit)`: at most `limit` parts, the rest in the last; 0 none; negative all.
@@ -77,7 +79,10 @@ fn split<'a>(of: &str, by: &str, limit: i64, scope: &Scope<'_, 'a>) -> Outcome<'
     let parts: Vec<Val<'a>> = match (most, by) {
         (Some(0), _) => Vec::new(),
         (Some(most), "") => {
-            let cut = of.char_indices().nth(most.saturating_sub(1)).map_or(of.len(), |(at, _)| at);
+            let cut = of
+                .char_indices()
+                .nth(most.saturating_sub(1))
+                .map_or(of.len(), |(at, _)| at);
             let (head, tail) = of.split_at(cut);
             let head = head.chars().map(|c| Val::text(c.to_string()));
             head.chain((!tail.is_empty()).then(|| part(tail))).collect()
@@ -92,7 +97,9 @@ fn split<'a>(of: &str, by: &str, limit: i64, scope: &Scope<'_, 'a>) -> Outcome<'
 fn join<'a>(of: &List<'a>, by: &str, scope: &Scope<'_, 'a>) -> Outcome<'a> {
     let mut joined = String::new();
     for (i, item) in of.iter().enumerate() {
-        let Val::Text(text) = item else { return Err(Unknown::Error) };
+        let Val::Text(text) = item else {
+            return Err(Unknown::Error);
+        };
         if i > 0 {
             joined.push_str(by);
         }
@@ -124,9 +131,14 @@ fn to_int<'a>(of: &Val<'a>) -> Outcome<'a> {
         Val::Double(n) => truncated(*n),
         Val::Text(text) => {
             // CEL reads a sign and digits; Rust would take a `+` too.
-            (!text.starts_with('+')).then(|| text.parse().ok()).flatten()
+            (!text.starts_with('+'))
+                .then(|| text.parse().ok())
+                .flatten()
         }
-        Val::Time(at) => Some(at.as_second().saturating_sub(i64::from(at.subsec_nanosecond() < 0))),
+        Val::Time(at) => Some(
+            at.as_second()
+                .saturating_sub(i64::from(at.subsec_nanosecond() < 0)),
+        ),
         _ => None,
     };
     int.map(Val::Int).ok_or(Unknown::Error)
@@ -155,7 +167,10 @@ fn to_double<'a>(of: &Val<'a>) -> Outcome<'a> {
         Val::Text(text) => text.parse::<f64>().ok().filter(|n| n.is_finite()),
         _ => None,
     };
-    double.filter(|n| !n.is_nan()).map(Val::Double).ok_or(Unknown::Error)
+    double
+        .filter(|n| !n.is_nan())
+        .map(Val::Double)
+        .ok_or(Unknown::Error)
 }
 
 fn to_bool<'a>(of: &Val<'a>) -> Outcome<'a> {
@@ -176,7 +191,9 @@ fn to_time<'a>(of: &Val<'a>) -> Outcome<'a> {
         Val::Text(text) => time::parse_time(text),
         Val::Int(_) | Val::Double(_) => {
             let seconds = whole(of)?;
-            jiff::Timestamp::from_second(seconds).ok().and_then(time::in_range)
+            jiff::Timestamp::from_second(seconds)
+                .ok()
+                .and_then(time::in_range)
         }
         _ => None,
     };
@@ -201,13 +218,19 @@ fn to_text<'a>(of: &Val<'a>, scope: &Scope<'_, 'a>) -> Outcome<'a> {
 fn show_double(n: f64) -> String {
     let size = n.abs();
     if n.is_infinite() {
-        return if n > 0.0 { "+Inf".into() } else { "-Inf".into() };
+        return if n > 0.0 {
+            "+Inf".into()
+        } else {
+            "-Inf".into()
+        };
     }
     if size == 0.0 || (1e-4..1e21).contains(&size) {
         return n.to_string();
     }
     let text = format!("{n:e}");
     let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |e| ('-', e));
+    let (sign, exponent) = exponent
+        .strip_prefix('-')
+        .map_or(('+', exponent), |e| ('-', e));
     format!("{digits}e{sign}{exponent:0>2}")
 }

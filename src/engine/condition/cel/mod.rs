@@ -23,9 +23,9 @@ mod tests;
 
 use cel::common::ast::{Expr, IdedExpr, SourceInfo, operators};
 
-pub use self::parse::{Problem, on_deep_stack};
 use self::lower::Lowering;
 use self::names::Names;
+pub use self::parse::{Problem, on_deep_stack};
 use self::program::Node;
 use self::types::Type;
 use super::test::Test;
@@ -74,10 +74,21 @@ impl Program {
 ///
 /// # Errors
 /// Says what is wrong and where.
-pub fn compile(source: &str, slots: &mut SlotTable, data: &ConstMap) -> Result<Vec<Conjunct>, Problem> {
+pub fn compile(
+    source: &str,
+    slots: &mut SlotTable,
+    data: &ConstMap,
+) -> Result<Vec<Conjunct>, Problem> {
     let parsed = parse::parse(source)?;
-    let names = Names { slots, data, macros: Vec::new() };
-    let mut lowering = Lowering { names, places: &parsed.places };
+    let names = Names {
+        slots,
+        data,
+        macros: Vec::new(),
+    };
+    let mut lowering = Lowering {
+        names,
+        places: &parsed.places,
+    };
     let mut parts = Vec::new();
     conjuncts(&parsed.root, &mut parts);
     let mut steps = 0_u64;
@@ -86,11 +97,17 @@ pub fn compile(source: &str, slots: &mut SlotTable, data: &ConstMap) -> Result<V
         let typed = lowering.lower(part)?;
         steps = steps.saturating_add(typed.steps);
         if !typed.kind.may_be(Type::Bool) {
-            let message = format!("a `when` says true or false, and this is {}", typed.kind.name());
+            let message = format!(
+                "a `when` says true or false, and this is {}",
+                typed.kind.name()
+            );
             return Err(Problem::new(message).at(start(part, &parsed.places)));
         }
         let text = written(source, part, &parsed.places);
-        made.push(Conjunct { form: flat::form(typed.node), text });
+        made.push(Conjunct {
+            form: flat::form(typed.node),
+            text,
+        });
     }
     if steps > MAX_STEPS {
         let message = format!("may take {steps} steps for one request, more than {MAX_STEPS}");
@@ -116,7 +133,9 @@ fn start(expr: &IdedExpr, places: &SourceInfo) -> Option<u32> {
 /// The part of the source that an expression was read from.
 fn written(source: &str, expr: &IdedExpr, places: &SourceInfo) -> Box<str> {
     let slice = extent(expr, places).and_then(|(start, stop)| {
-        source.get(start as usize..=stop as usize).or_else(|| source.get(start as usize..stop as usize))
+        source
+            .get(start as usize..=stop as usize)
+            .or_else(|| source.get(start as usize..stop as usize))
     });
     slice.unwrap_or(source).trim().into()
 }
@@ -132,4 +151,10 @@ fn extent(expr: &IdedExpr, places: &SourceInfo) -> Option<(u32, u32)> {
         parse::children(&expr.expr, &mut |child| open.push(child));
     }
     all
+}
+
+/// Whether a text is a time as `timestamp()` reads it: RFC 3339, years 1 to 9999.
+#[must_use]
+pub fn is_timestamp(text: &str) -> bool {
+    time::parse_time(text).is_some()
 }

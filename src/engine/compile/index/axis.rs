@@ -1,0 +1,91 @@
+//! One axis of the index: which of the bundle's patterns for agents (or actions) may fit a name.
+
+use std::collections::{BTreeMap, HashMap};
+
+use foldhash::fast::RandomState;
+
+use crate::compile::target::Texts;
+use crate::condition::glob::Anchor;
+
+/// What a pattern pins down on its axis.
+pub type AtomId = u32;
+
+/// The atom of rules that pin nothing here.
+pub const ANY: AtomId = 0;
+
+type Map = HashMap<Box<str>, AtomId, RandomState>;
+
+/// The atoms of one axis.
+#[derive(Debug, Default)]
+pub struct Axis {
+    count: AtomId,
+    exact: Map,
+    /// By length in bytes.
+    prefixes: BTreeMap<usize, Map>,
+    suffixes: BTreeMap<usize, Map>,
+}
+
+impl Axis {
+    /// The atoms of which at least one fits every text of this set; `ANY` alone where one of
+    /// its globs pins nothing.
+    pub(in crate::compile) fn atoms(&mut self, texts: &Texts) -> Vec<AtomId> {
+        let exact = texts
+            .exact
+            .iter()
+            .map(|text| Anchor::Exact(text.to_string()));
+        let globs = texts
+            .globs
+            .iter()
+            .flat_map(crate::condition::glob::Glob::anchors);
+        let anchors: Vec<Anchor> = exact.chain(globs).collect();
+        if anchors.contains(&Anchor::Nothing) {
+            return vec![ANY];
+        }
+        let mut atoms: Vec<AtomId> = anchors
+            .into_iter()
+            .map(|anchor| self.atom(anchor))
+            .collect();
+        atoms.sort_unstable();
+        atoms.dedup();
+        atoms
+    }
+
+    fn atom(&mut self, anchor: Anchor) -> AtomId {
+        let (map, text) = match anchor {
+            Anchor::Exact(text) => (&mut self.exact, text),
+            Anchor::Prefix(text) => (self.prefixes.entry(text.len()).or_default(), text),
+            Anchor::Suffix(text) => (self.suffixes.entry(text.len()).or_default(), text),
+            Anchor::Nothing => return ANY,
+        };
+        let count = &mut self.count;
+        *map.entry(text.into()).or_insert_with(|| {
+            *count += 1;
+            *count
+        })
+    }
+
+    /// Calls `visit` with each atom that fits the name, `ANY` first.
+    pub fn fitting(&self, name: &str, visit: &mut dyn FnMut(AtomId)) {
+        visit(ANY);
+        if name.is_empty() {
+            return;
+        }
+        if let Some(atom) = self.exact.get(name) {
+            visit(*atom);
+        }
+        for (length, map) in self.prefixes.range(..=name.len()) {
+            if let Some(atom) = name.get(..*length).and_then(|prefix| map.get(prefix)) {
+                visit(*atom);
+            }
+        }
+        for (length, map) in self.suffixes.range(..=name.len()) {
+            let suffix = name
+                .len()
+                .checked_sub(*length)
+                .and_then(|at| name.get(at..));
+            if let Some(atom) = suffix.and_then(|suffix| map.get(suffix)) {
+                visit(*atom);
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! What a rule is about, in the form that requests are held against.
+
+use std::collections::HashSet;
+
+use foldhash::fast::RandomState;
+
+use crate::condition::glob::Glob;
+use crate::model::request::Request;
+use crate::model::{Field, Pattern, Phase, Phases, Rule, Scope, ScopeLevel, Target};
+use crate::value::View;
+
+/// Everything that a request must be for a rule to be considered.
+#[derive(Debug)]
+pub struct Needs {
+    phases: Phases,
+    needs: Box<[Need]>,
+}
+
+/// One field and the texts that it must (or must not) hold.
+#[derive(Debug)]
+pub(super) struct Need {
+    pub(super) field: Field,
+    pub(super) wanted: bool,
+    pub(super) texts: Texts,
+}
+
+/// A set of texts: some exact, some by glob.
+#[derive(Debug)]
+pub(super) struct Texts {
+    pub(super) exact: HashSet<Box<str>, RandomState>,
+    pub(super) globs: Box<[Glob]>,
+}
+
+impl Texts {
+    fn of(patterns: &[Pattern]) -> Self {
+        let mut texts = Self {
+            exact: HashSet::default(),
+            globs: Box::default(),
+        };
+        let mut globs = Vec::new();
+        for pattern in patterns {
+            match pattern {
+                Pattern::Exact(text) => {
+                    texts.exact.insert(text.clone());
+                }
+                Pattern::Glob(glob) => globs.push(glob.clone()),
+            }
+        }
+        texts.globs = globs.into();
+        texts
+    }
+
+    fn hold(&self, text: &str) -> bool {
+        let exact = match self.exact.len() {
+            0 => false,
+            1 => self.exact.iter().any(|own| **own == *text),
+            _ => self.exact.contains(text),
+        };
+        exact || self.globs.iter().any(|glob| glob.matches(text))
+    }
+}
+
+impl Needs {
+    /// All that a rule is about.
+    #[must_use]
+    pub fn of_rule(rule: &Rule) -> Self {
+        let mut needs = target_needs(&rule.target);
+        let mut need = |field, patterns: &[Pattern]| {
+            needs.push(Need {
+                field,
+                wanted: true,
+                texts: Texts::of(patterns),
+            });
+        };
+        if let Some(agents) = &rule.agent {
+            need(Field::Agent, agents);
+        }
+        if let Some(actions) = &rule.action {
+            need(Field::Action, actions);
+        }
+        if let Scope::Level(level, Some(pattern)) = &rule.scope {
+            need(scope_field(*level), std::slice::from_ref(pattern));
+        }
+        Self {
+            phases: rule.target.phases,
+            needs: needs.into(),
+        }
+    }
+
+    /// The first field that the request does not fit; `None` when it fits all.
+    #[must_use]
+    pub fn misfit(&self, request: &Request<'_>, environment: &str) -> Option<Misfit> {
+        let phase = match self.phases {
+            Phases::Any => true,
+            Phases::Dispatch => request.phase == Phase::Dispatch,
+            Phases::Enqueue => request.phase == Phase::Enqueue,
+        };
+        if !phase {
+            return Some(Misfit {
+                field: Field::Phase,
+            });
+        }
+        let misfit = self
+            .needs
+            .iter()
+            .find(|need| !need.holds(request, environment));
+        misfit.map(|need| Misfit { field: need.field })
+    }
+
+    pub(super) fn wanted(&self) -> impl Iterator<Item = &Need> {
+        self.needs.iter().filter(|need| need.wanted)
+    }
+}
+
+/// A field of a target that a request does not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Misfit {
+    /// The field.
+    pub field: Field,
+}
+
+impl Need {
+    fn holds(&self, request: &Request<'_>, environment: &str) -> bool {
+        let list = match self.field {
+            Field::Roles => request.subject.roles,
+            Field::Tags => request.action.tags,
+            field => {
+                let text = text_of(request, environment, field);
+                return !text.is_empty() && self.texts.hold(text) == self.wanted;
+            }
+        };
+        let text_at = |i| match list.at(i) {
+            Some(View::Str(text)) => self.texts.hold(text),
+            _ => false,
+        };
+        (0..list.len()).any(text_at) == self.wanted
+    }
+}
+
+/// A field of the request as text; empty where it is absent, or no single text.
+pub(super) fn text_of<'a>(request: &Request<'a>, environment: &'a str, field: Field) -> &'a str {
+    let (subject, action) = (&request.subject, &request.action);
+    match field {
+        Field::Agent => subject.agent,
+        Field::User => subject.user,
+        Field::Tenant => subject.tenant,
+        Field::App => subject.app,
+        Field::Workflow => subject.workflow,
+        Field::Run => subject.run,
+        Field::Action => action.name,
+        Field::Kind => action.kind().name(),
+        Field::Tool => action.tool,
+        Field::Provider => action.provider,
+        Field::Model => action.model,
+        Field::Pipeline => action.pipeline,
+        Field::Stage => action.stage,
+        Field::Handler => action.handler,
+        Field::Environment => environment,
+        Field::Mode => request.mode,
+        Field::Phase => request.phase.name(),
+        Field::Roles
+        | Field::Tags
+        | Field::Priority
+        | Field::Attempt
+        | Field::EstimateCost
+        | Field::EstimateTokens
+        | Field::EstimateCompute
+        | Field::EstimateDuration => "",
+    }
+}
+
+const fn scope_field(level: ScopeLevel) -> Field {
+    match level {
+        ScopeLevel::Tenant => Field::Tenant,
+        ScopeLevel::App => Field::App,
+        ScopeLevel::Tool => Field::Tool,
+        ScopeLevel::Workflow => Field::Workflow,
+        ScopeLevel::Agent => Field::Agent,
+    }
+}
+
+fn target_needs(target: &Target) -> Vec<Need> {
+    let wanted = [
+        (Field::Agent, &target.agents),
+        (Field::Action, &target.actions),
+        (Field::Kind, &target.kinds),
+        (Field::Tool, &target.tools),
+        (Field::Provider, &target.providers),
+        (Field::Model, &target.models),
+        (Field::Tenant, &target.tenants),
+        (Field::App, &target.apps),
+        (Field::User, &target.users),
+        (Field::Workflow, &target.workflows),
+        (Field::Pipeline, &target.pipeline_ids),
+        (Field::Stage, &target.stage_names),
+        (Field::Handler, &target.stage_handler_names),
+        (Field::Environment, &target.environments),
+        (Field::Mode, &target.modes),
+        (Field::Roles, &target.roles),
+        (Field::Tags, &target.tags_include),
+    ];
+    let all = wanted
+        .into_iter()
+        .map(|(field, patterns)| (field, true, patterns));
+    let all = all.chain([(Field::Tags, false, &target.tags_exclude)]);
+    let need = |(field, wanted, patterns): (Field, bool, &Option<Vec<Pattern>>)| {
+        patterns.as_ref().map(|patterns| Need {
+            field,
+            wanted,
+            texts: Texts::of(patterns),
+        })
+    };
+    all.filter_map(need).collect()
+}
