@@ -5,7 +5,7 @@
 //! amounts numbers; what is absent is left out.
 
 use crate::compile::Compiled;
-use crate::decide::{Answer, Decision, Obligations};
+use crate::decide::{Answer, Decision, Obligations, RuleOutcome, RuleTrace};
 use crate::model::{Approval, Caps, Disposition};
 use crate::time::WallTime;
 use crate::unit::Span;
@@ -36,6 +36,33 @@ pub fn json(decision: &Decision<'_>, bundle: &Compiled, now: WallTime) -> Value 
     }
     all.insert("bundle".into(), origin(decision, bundle));
     all.insert("decided_at".into(), jiff::Timestamp::from(now).to_string().into());
+    Value::Object(all)
+}
+
+/// How every rule fared, as the reply to `Explain` has it.
+#[must_use]
+pub fn traces(rules: &[RuleTrace<'_>]) -> Value {
+    rules.iter().map(trace).collect()
+}
+
+fn trace(trace: &RuleTrace<'_>) -> Value {
+    let outcome = match trace.outcome {
+        RuleOutcome::Decided => "DECIDED",
+        RuleOutcome::Matched => "MATCHED",
+        RuleOutcome::False => "FALSE",
+        RuleOutcome::Absent => "ABSENT",
+        RuleOutcome::Error => "ERROR",
+        RuleOutcome::Outranked => "OUTRANKED",
+        RuleOutcome::Disabled => "DISABLED",
+    };
+    let mut all = Map::new();
+    all.insert("rule_id".into(), trace.rule.as_str().into());
+    all.insert("outcome".into(), outcome.into());
+    put_text(&mut all, "condition", &trace.condition);
+    if let Some(actual) = &trace.actual {
+        all.insert("actual".into(), actual.clone());
+    }
+    put_text(&mut all, "error", &trace.error);
     Value::Object(all)
 }
 

@@ -1,6 +1,5 @@
 //! What came of a suite of cases.
 
-use super::coverage::Gaps;
 use super::expect::Mismatch;
 use crate::model::Place;
 use serde_json::Value;
@@ -10,8 +9,6 @@ use serde_json::Value;
 pub struct SuiteResult {
     /// Case by case, in the order of the file; each row of a table is a case.
     pub cases: Vec<CaseResult>,
-    /// What no case exercises.
-    pub gaps: Gaps,
     /// Whether the bundle has enabled guardrails, which request cases pass by.
     pub passes_guardrails_by: bool,
 }

@@ -4,7 +4,7 @@ use crate::model::ReasonCode;
 
 /// What a field of an answer holds.
 #[derive(Clone, Copy, Debug)]
-pub enum Shape {
+pub enum Holds {
     /// Text.
     Text,
     /// One of these names.
@@ -18,82 +18,82 @@ pub enum Shape {
     /// A length of time.
     Span,
     /// A map of these fields.
-    Fields(&'static [(&'static str, Shape)]),
+    Fields(&'static [(&'static str, Holds)]),
     /// A map by the names of guardrails.
-    ByGuardrail(&'static [(&'static str, Shape)]),
+    ByGuardrail(&'static [(&'static str, Holds)]),
 }
 
 /// The fields of an answer to one request.
-pub const ANSWER: &[(&str, Shape)] = &[
-    ("request_id", Shape::Text),
+pub const ANSWER: &[(&str, Holds)] = &[
+    ("request_id", Holds::Text),
     ("effect", EFFECT),
-    ("disposition", Shape::Name(&["RAISE", "DROP"])),
-    ("reason_code", Shape::ReasonCode),
-    ("reason", Shape::Text),
-    ("rule_id", Shape::Text),
-    ("guardrail", Shape::Text),
-    ("next_action", Shape::Name(&["PROCEED", "RETRY", "REQUEST_APPROVAL", "NONE"])),
-    ("retry_after", Shape::Span),
-    ("obligations", Shape::Fields(OBLIGATIONS)),
-    ("approval", Shape::Fields(APPROVAL)),
-    ("limits", Shape::ByGuardrail(LIMIT)),
-    ("report_within", Shape::Span),
-    ("bundle", Shape::Fields(BUNDLE)),
-    ("decided_at", Shape::Text),
-    ("refusals", Shape::ByGuardrail(REFUSAL)),
-    ("error", Shape::Name(&["INVALID_ARGUMENT"])),
+    ("disposition", Holds::Name(&["RAISE", "DROP"])),
+    ("reason_code", Holds::ReasonCode),
+    ("reason", Holds::Text),
+    ("rule_id", Holds::Text),
+    ("guardrail", Holds::Text),
+    ("next_action", Holds::Name(&["PROCEED", "RETRY", "REQUEST_APPROVAL", "NONE"])),
+    ("retry_after", Holds::Span),
+    ("obligations", Holds::Fields(OBLIGATIONS)),
+    ("approval", Holds::Fields(APPROVAL)),
+    ("limits", Holds::ByGuardrail(LIMIT)),
+    ("report_within", Holds::Span),
+    ("bundle", Holds::Fields(BUNDLE)),
+    ("decided_at", Holds::Text),
+    ("refusals", Holds::ByGuardrail(REFUSAL)),
+    ("error", Holds::Name(&["INVALID_ARGUMENT"])),
 ];
 
 /// The fields that only guardrails put into an answer.
 pub const OF_GUARDRAILS: [&str; 5] = ["guardrail", "retry_after", "limits", "report_within", "refusals"];
 
-const EFFECT: Shape = Shape::Name(&["ALLOW", "DENY", "REQUIRE_APPROVAL", "THROTTLE"]);
+const EFFECT: Holds = Holds::Name(&["ALLOW", "DENY", "REQUIRE_APPROVAL", "THROTTLE"]);
 
-const OBLIGATIONS: &[(&str, Shape)] =
-    &[("mode", Shape::Text), ("limits", Shape::Fields(CAPS)), ("timeout", Shape::Span), ("retry", Shape::Fields(RETRY))];
+const OBLIGATIONS: &[(&str, Holds)] =
+    &[("mode", Holds::Text), ("limits", Holds::Fields(CAPS)), ("timeout", Holds::Span), ("retry", Holds::Fields(RETRY))];
 
-const CAPS: &[(&str, Shape)] = &[
-    ("max_tool_calls", Shape::Number),
-    ("max_llm_calls", Shape::Number),
-    ("max_llm_tokens", Shape::Number),
-    ("max_cost", Shape::Number),
-    ("max_compute", Shape::Number),
-    ("max_duration", Shape::Span),
+const CAPS: &[(&str, Holds)] = &[
+    ("max_tool_calls", Holds::Number),
+    ("max_llm_calls", Holds::Number),
+    ("max_llm_tokens", Holds::Number),
+    ("max_cost", Holds::Number),
+    ("max_compute", Holds::Number),
+    ("max_duration", Holds::Span),
 ];
 
-const RETRY: &[(&str, Shape)] = &[
-    ("guardrail", Shape::Text),
-    ("max_retries", Shape::Number),
-    ("interval", Shape::Span),
-    ("backoff_multiplier", Shape::Number),
-    ("max_interval", Shape::Span),
+const RETRY: &[(&str, Holds)] = &[
+    ("guardrail", Holds::Text),
+    ("max_retries", Holds::Number),
+    ("interval", Holds::Span),
+    ("backoff_multiplier", Holds::Number),
+    ("max_interval", Holds::Span),
 ];
 
-const APPROVAL: &[(&str, Shape)] =
-    &[("expires_at", Shape::Text), ("approvers", Shape::Number), ("role", Shape::Text)];
+const APPROVAL: &[(&str, Holds)] =
+    &[("expires_at", Holds::Text), ("approvers", Holds::Number), ("role", Holds::Text)];
 
-const BUNDLE: &[(&str, Shape)] = &[
-    ("version", Shape::Text),
-    ("digest", Shape::Text),
-    ("arm", Shape::Name(&["STABLE", "CANARY", "BUILTIN"])),
-    ("stale", Shape::Bool),
-    ("environment", Shape::Text),
+const BUNDLE: &[(&str, Holds)] = &[
+    ("version", Holds::Text),
+    ("digest", Holds::Text),
+    ("arm", Holds::Name(&["STABLE", "CANARY", "BUILTIN"])),
+    ("stale", Holds::Bool),
+    ("environment", Holds::Text),
 ];
 
-const LIMIT: &[(&str, Shape)] = &[
-    ("measure", Shape::Text),
-    ("limit", Shape::Number),
-    ("used", Shape::Number),
-    ("reserved", Shape::Number),
-    ("left", Shape::Number),
-    ("window", Shape::Span),
-    ("reset_after", Shape::Span),
+const LIMIT: &[(&str, Holds)] = &[
+    ("measure", Holds::Text),
+    ("limit", Holds::Number),
+    ("used", Holds::Number),
+    ("reserved", Holds::Number),
+    ("left", Holds::Number),
+    ("window", Holds::Span),
+    ("reset_after", Holds::Span),
 ];
 
-const REFUSAL: &[(&str, Shape)] =
-    &[("effect", EFFECT), ("reason_code", Shape::ReasonCode), ("retry_after", Shape::Span)];
+const REFUSAL: &[(&str, Holds)] =
+    &[("effect", EFFECT), ("reason_code", Holds::ReasonCode), ("retry_after", Holds::Span)];
 
-impl Shape {
+impl Holds {
     /// The names that a value of this shape may be; empty where it is no name.
     #[must_use]
     pub fn names(self) -> Vec<&'static str> {
@@ -101,6 +101,21 @@ impl Shape {
             Self::Name(names) => names.to_vec(),
             Self::ReasonCode => ReasonCode::ALL.iter().map(|code| code.name()).collect(),
             Self::Text | Self::Number | Self::Bool | Self::Span | Self::Fields(_) | Self::ByGuardrail(_) => vec![],
+        }
+    }
+
+    /// The fields of a map of this shape.
+    #[must_use]
+    pub const fn fields(self) -> &'static [(&'static str, Self)] {
+        match self {
+            Self::Fields(fields) => fields,
+            Self::Text
+            | Self::Name(_)
+            | Self::ReasonCode
+            | Self::Number
+            | Self::Bool
+            | Self::Span
+            | Self::ByGuardrail(_) => &[],
         }
     }
 }
