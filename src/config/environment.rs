@@ -4,6 +4,7 @@ use super::options::{OPTIONS, Spec};
 use super::problem::{Origin, Problem};
 use super::settings::Settings;
 use std::ffi::OsString;
+use tollgate_engine::read::nearest;
 
 const PREFIX: &str = "TOLLGATE_";
 
@@ -39,7 +40,7 @@ pub(super) fn apply(
 fn unknown(origin: Origin, name: &str) -> Problem {
     let names: Vec<String> = OPTIONS.iter().map(Spec::variable).collect();
     let known = names.iter().map(String::as_str).chain(OTHERS);
-    let nearest = super::nearest(name, known).map(String::from);
+    let nearest = nearest(name, known).map(String::from);
     Problem::unknown(origin, "option of the variable", name, nearest)
 }
 

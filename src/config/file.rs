@@ -6,7 +6,7 @@ use super::settings::Settings;
 use std::path::Path;
 use tollgate_engine::model::Place;
 use tollgate_engine::read::tree::{self, Content, Entry, Limits, Node, Used};
-use tollgate_engine::read::{Findings, SourceFile};
+use tollgate_engine::read::{Findings, SourceFile, nearest};
 use tollgate_engine::value::number_to_json;
 
 /// A configuration is small: a file beyond these is some other file.
@@ -89,7 +89,7 @@ impl Layer<'_> {
             .map(|spec| spec.key().trim_start_matches(prefix).to_string())
             .collect();
         let known = keys.iter().map(String::as_str).chain(prefix.is_empty().then_some(NESTED));
-        let nearest = super::nearest(&entry.key, known).map(String::from);
+        let nearest = nearest(&entry.key, known).map(String::from);
         let kind = if prefix.is_empty() { "option" } else { "bound" };
         let origin = self.at(entry.place);
         self.problems.push(Problem::unknown(origin, kind, &entry.key, nearest));

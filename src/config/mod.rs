@@ -82,11 +82,3 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
     file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(bytes)
 }
-
-/// The known name that a wrong one most likely meant.
-fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let wrong: String = wrong.chars().take(80).collect();
-    let distance = |name: &&str| strsim::damerau_levenshtein(&wrong, name);
-    let best = known.min_by_key(distance)?;
-    (distance(&best) <= (best.chars().count() / 3).max(1)).then_some(best)
-}

@@ -2,7 +2,7 @@
 
 use super::problem::Problem;
 use super::settings::Settings;
-use super::value::{Bytes, Count, Listen, LogFormat, LogLevel, Name, OptionValue, Threads, Wrong};
+use super::value::{Bytes, Count, Listen, LogFormat, LogLevel, Name, OptionValue, Permissions, Threads, Wrong};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -111,6 +111,8 @@ options! {
         grpc: Listen = "127.0.0.1:4700" "ADDR",
         /// A Unix socket that gRPC also listens on.
         uds: Option<PathBuf> = "" "PATH",
+        /// Who may use that socket, as octal permissions: `600` for its owner, `660` for the group too.
+        uds_mode: Permissions = "600" "MODE",
         /// Where probes, metrics and the status are served over HTTP; `none` for nowhere. It holds
         /// nothing secret and is open beyond loopback, for probes and scrapers.
         metrics: Listen = "0.0.0.0:9464" "ADDR",
@@ -142,5 +144,21 @@ options! {
         bounds_bundle_alias_nodes: Count = "50000" "COUNT",
         /// The longest string of a bundle.
         bounds_bundle_string_bytes: Bytes = "64KiB" "SIZE",
+        /// The most bytes of a request.
+        bounds_request_bytes: Bytes = "1MiB" "SIZE",
+        /// The most values of a request's context, those in lists and maps included.
+        bounds_request_values: Count = "256" "COUNT",
+        /// The deepest nesting of a request's context.
+        bounds_request_depth: Count = "8" "COUNT",
+        /// The longest string of a request.
+        bounds_request_string_bytes: Bytes = "64KiB" "SIZE",
+        /// The longest name of a request: an agent, an action, a role, a tag.
+        bounds_request_name_bytes: Bytes = "256B" "SIZE",
+        /// The most roles, and the most tags.
+        bounds_request_list_items: Count = "256" "COUNT",
+        /// The most requests of a batch.
+        bounds_batch_items: Count = "1000" "COUNT",
+        /// The most bytes of a batch.
+        bounds_batch_bytes: Bytes = "16MiB" "SIZE",
     }
 }

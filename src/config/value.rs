@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use tollgate_engine::read::nearest;
 
 /// What is wrong with a value, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,10 @@ pub struct Listen(pub Option<SocketAddr>);
 /// How many threads: a number, or as many as there are cores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Threads(pub usize);
+
+/// The permissions of a file, as octal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permissions(pub u32);
 
 /// A bound counted in things, at most ten times its default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +125,14 @@ impl OptionValue for Threads {
     }
 }
 
+impl OptionValue for Permissions {
+    fn read(text: &str, _: &str) -> Result<Self, Wrong> {
+        let plain = text.len() <= 4 && text.bytes().all(|b| b.is_ascii_digit());
+        let mode = u32::from_str_radix(text, 8).ok().filter(|mode| plain && *mode <= 0o777);
+        mode.map(Self).ok_or_else(|| Wrong::wants("three octal digits such as `600` or `660`"))
+    }
+}
+
 impl OptionValue for usize {
     fn read(text: &str, _: &str) -> Result<Self, Wrong> {
         let count = text.parse().ok().filter(|n| (1..=1_000_000).contains(n));
@@ -177,7 +190,7 @@ fn one_of<T: Copy>(text: &str, all: &[(&'static str, T)]) -> Result<T, Wrong> {
     let names = || all.iter().map(|(name, _)| *name);
     all.iter().find(|(name, _)| *name == text).map(|(_, value)| *value).ok_or_else(|| Wrong {
         wants: names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
-        nearest: super::nearest(text, names()),
+        nearest: nearest(text, names()),
     })
 }
 

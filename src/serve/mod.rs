@@ -47,3 +47,18 @@ pub fn log_form(config: &Config) -> logs::Form {
         LogFormat::Json => logs::Form::Json,
     }
 }
+
+/// The start as a log line, for who reads logs and not a terminal.
+pub fn log_start(started: &Started) {
+    let shown = |address: Option<std::net::SocketAddr>| address.map_or("none".into(), |address| address.to_string());
+    let uds = started.uds.as_ref().map_or("none".into(), |path| path.display().to_string());
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        grpc = shown(started.grpc),
+        uds,
+        metrics = shown(started.metrics),
+        environment = started.status.environment,
+        ready = started.status.ready,
+        "serving"
+    );
+}

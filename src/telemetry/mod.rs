@@ -1,3 +1,6 @@
-//! What operators see of a running process: logs and metrics.
+//! What the process says about itself.
 
+pub mod decisions;
 pub mod logs;
+pub mod metrics;
+pub mod page;

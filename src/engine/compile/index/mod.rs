@@ -9,6 +9,9 @@ mod axis;
 mod bucket;
 mod run;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
 
 use foldhash::fast::RandomState;
