@@ -4,14 +4,22 @@
 //! Answers go to stdout, everything about them to stderr; colours only to a terminal, and never
 //! when `NO_COLOR` is set.
 
+mod answer;
+mod bundle;
+mod check;
+mod client;
 mod completions;
 mod config;
 mod exit;
+mod findings;
 mod healthcheck;
 mod help;
 mod output;
 mod probe;
+mod reply;
+mod serve;
 mod status;
+mod test;
 mod version;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -28,6 +36,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Serve),
+    Check(check::Check),
+    Test(test::Test),
     Healthcheck(healthcheck::Healthcheck),
     Status(status::Status),
     Config(config::Config),
@@ -58,6 +69,9 @@ fn command() -> clap::Command {
 
 fn run(command: Command) -> Outcome {
     match command {
+        Command::Serve(command) => command.run(),
+        Command::Check(command) => command.run(),
+        Command::Test(command) => command.run(),
         Command::Healthcheck(command) => command.run(),
         Command::Status(command) => command.run(),
         Command::Config(command) => command.run(),

@@ -42,8 +42,9 @@ impl Serve {
         let started = |started: &Started| {
             if for_people {
                 output::note(&banner(started));
+            } else {
+                serve::log_start(started);
             }
-            serve::log_start(started);
         };
         process.run(started).or_exit(Exit::Unreachable)?;
         Ok(Exit::Fine)

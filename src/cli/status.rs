@@ -52,6 +52,9 @@ impl Status {
     }
 }
 
+/// What people look for first.
+const FIRST: [&str; 6] = ["state", "ready", "stale", "version", "bundle", "last_error"];
+
 /// One line an entry, nested ones indented.
 fn text(status: &Value) -> String {
     let mut lines = String::new();
@@ -62,6 +65,8 @@ fn text(status: &Value) -> String {
 fn rows(value: &Value, depth: usize, lines: &mut String) {
     let Some(entries) = value.as_object() else { return };
     let width = entries.keys().map(String::len).max().unwrap_or(0);
+    let mut entries: Vec<(&String, &Value)> = entries.iter().collect();
+    entries.sort_by_key(|(name, _)| FIRST.iter().position(|first| *first == name.as_str()).unwrap_or(FIRST.len()));
     for (name, value) in entries {
         let indent = "  ".repeat(depth);
         match value {

@@ -33,7 +33,8 @@ async fn ready(State(probes): State<Probes>) -> impl IntoResponse {
     if probes.data_plane.is_ready() {
         return (StatusCode::OK, "ready".to_string());
     }
-    let why = status.last_error.unwrap_or_else(|| "no bundle has been read yet".into());
+    let refusal = status.last_error.map(|error| error.refusal.to_string());
+    let why = refusal.unwrap_or_else(|| "no bundle has been read yet".into());
     (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}"))
 }
 

@@ -30,10 +30,8 @@ impl Signals {
     pub async fn until_stop(&mut self, source: &source::Handle, stop: &CancellationToken) {
         loop {
             tokio::select! {
-                name = self.stop() => {
-                    tracing::info!(signal = name, "stopping: requests in flight are finished");
-                    return stop.cancel();
-                }
+                _ = self.terminate.recv() => return draining("SIGTERM", stop),
+                _ = self.interrupt.recv() => return draining("SIGINT", stop),
                 _ = self.hang_up.recv() => {
                     tracing::info!("SIGHUP: reading the bundle again");
                     source.reload();
@@ -50,4 +48,9 @@ impl Signals {
             _ = self.interrupt.recv() => "SIGINT",
         }
     }
+}
+
+fn draining(signal: &str, stop: &CancellationToken) {
+    tracing::info!(signal, "stopping: requests in flight are finished");
+    stop.cancel();
 }

@@ -126,6 +126,7 @@ fn origin(decision: &Decision<'_>, bundle: &Compiled) -> Value {
         "version": bundle.source().version.to_string(),
         "digest": bundle.digest().to_string(),
         "arm": "STABLE",
+        "stale": false,
         "environment": decision.environment,
     })
 }
