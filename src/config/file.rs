@@ -3,7 +3,7 @@
 use super::options::{BOUNDS, OPTIONS, Spec};
 use super::problem::{Origin, Problem};
 use super::settings::Settings;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tollgate_engine::model::Place;
 use tollgate_engine::read::tree::{self, Content, Entry, Limits, Node, Used};
 use tollgate_engine::read::{Findings, SourceFile, nearest};
@@ -99,7 +99,7 @@ impl Layer<'_> {
     fn from_here(&self, spec: &Spec, text: String) -> String {
         let is_path = matches!(spec.value, "PATH" | "DIR") && !text.is_empty();
         match self.path.parent().filter(|_| is_path) {
-            Some(folder) => folder.join(&text).display().to_string(),
+            Some(folder) => folder.join(&text).components().collect::<PathBuf>().display().to_string(),
             None => text,
         }
     }
