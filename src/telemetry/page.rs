@@ -100,7 +100,8 @@ mod tests {
 
     #[test]
     fn buckets_add_up_and_labels_are_escaped() {
-        let mut sums = Sums { nanos: 1_500, ..Sums::default() };
+        let mut sums = Sums::default();
+        sums.nanos = 1_500;
         sums.buckets[0] = 2;
         sums.buckets[BOUNDS.len()] = 1;
         let mut page = Page::default();
