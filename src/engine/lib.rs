@@ -6,6 +6,7 @@ pub mod decide;
 pub mod id;
 pub mod model;
 pub mod read;
+pub mod simulate;
 pub mod time;
 pub mod unit;
 pub mod value;
