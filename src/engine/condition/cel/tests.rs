@@ -406,3 +406,75 @@ fn simple_parts_become_flat_tests() {
         assert_eq!(found, flat, "{source}");
     }
 }
+
+#[test]
+fn token_soup_never_panics() {
+    const TOKENS: [&str; 48] = [
+        "context",
+        ".a",
+        ".b",
+        "[0]",
+        "['k']",
+        "subject.agent",
+        "action",
+        "data.n",
+        "now",
+        "1",
+        "2.5",
+        "'x'",
+        "true",
+        "null",
+        "-",
+        "!",
+        "+",
+        "*",
+        "/",
+        "%",
+        "==",
+        "!=",
+        "<",
+        ">=",
+        "&&",
+        "||",
+        "?",
+        ":",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        " in ",
+        "has(",
+        "size(",
+        ".exists(x, ",
+        ".map(x, ",
+        ".getHours(",
+        "timestamp(",
+        "duration(",
+        ".matches(",
+        "x",
+        "`",
+        "\u{e9}",
+        "0x1F",
+    ];
+    let mut seed = 11_u64;
+    let mut next = |n: usize| {
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % n
+    };
+    let mut stood = 0;
+    for _ in 0..3_000 {
+        let source: String = (0..1 + next(9))
+            .map(|_| TOKENS[next(TOKENS.len())])
+            .collect();
+        stood += usize::from(says(&source).is_ok());
+    }
+    assert!(
+        stood > 5,
+        "only {stood} of the expressions could be evaluated"
+    );
+}

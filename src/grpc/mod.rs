@@ -1,0 +1,24 @@
+//! The gRPC edge: translates, and decides nothing.
+
+pub mod amplification;
+mod authorize;
+mod authorize_batch;
+pub mod codec;
+pub mod convert;
+mod explain;
+mod front;
+pub mod guard;
+mod health;
+pub mod later;
+mod listen;
+mod server;
+mod service;
+mod worker;
+
+pub use convert::Limits;
+pub use server::{Options, Server};
+
+use crate::pb::policy_decision_service_server::PolicyDecisionServiceServer;
+
+/// The generated server around our service.
+type Generated = PolicyDecisionServiceServer<service::Service>;

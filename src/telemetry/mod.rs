@@ -1,0 +1,5 @@
+//! What the process says about itself.
+
+pub mod decisions;
+pub mod metrics;
+pub mod page;
