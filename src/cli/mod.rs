@@ -5,18 +5,22 @@
 //! when `NO_COLOR` is set.
 
 mod answer;
+mod authorize;
 mod bundle;
 mod check;
 mod client;
 mod completions;
 mod config;
+mod eval;
 mod exit;
+mod explain;
 mod findings;
 mod healthcheck;
 mod help;
 mod output;
 mod probe;
 mod reply;
+mod request;
 mod serve;
 mod status;
 mod test;
@@ -37,6 +41,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    Authorize(authorize::Authorize),
+    Explain(explain::Explain),
+    Eval(eval::Eval),
     Check(check::Check),
     Test(test::Test),
     Healthcheck(healthcheck::Healthcheck),
@@ -70,6 +77,9 @@ fn command() -> clap::Command {
 fn run(command: Command) -> Outcome {
     match command {
         Command::Serve(command) => command.run(),
+        Command::Authorize(command) => command.run(),
+        Command::Explain(command) => command.run(),
+        Command::Eval(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Test(command) => command.run(),
         Command::Healthcheck(command) => command.run(),

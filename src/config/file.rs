@@ -72,7 +72,7 @@ impl Layer<'_> {
         };
         match scalar(&entry.node) {
             Some(text) => {
-                let (text, origin) = (self.from_here(spec, text), self.at(entry.node.place));
+                let (text, origin) = (self.at_the_file(spec, text), self.at(entry.node.place));
                 self.settings.set(spec, &text, origin, self.problems);
             }
             None => {
@@ -96,7 +96,7 @@ impl Layer<'_> {
     }
 
     /// A path in a file starts at the file's folder, wherever the process was started.
-    fn from_here(&self, spec: &Spec, text: String) -> String {
+    fn at_the_file(&self, spec: &Spec, text: String) -> String {
         let is_path = matches!(spec.value, "PATH" | "DIR") && !text.is_empty();
         match self.path.parent().filter(|_| is_path) {
             Some(folder) => folder.join(&text).components().collect::<PathBuf>().display().to_string(),

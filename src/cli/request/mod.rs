@@ -144,7 +144,7 @@ impl RequestFlags {
         };
         let request = root.and_then(|mut root| {
             self.lay_over(&mut root)?;
-            request::document(Field::whole("request", &root), &RequestBounds::default(), &mut found)
+            request::document(Field::document("request", &root), &RequestBounds::default(), &mut found)
         });
         let findings = found.into_sorted();
         match request.filter(|_| findings.is_empty()) {

@@ -79,13 +79,12 @@ impl Bundles {
         let bounds = Bounds::default();
         let offer = content::read(path, &bounds).or_exit(Exit::Unreachable)?;
         let (name, bytes) = offer.files.into_iter().next().unwrap_or_default();
-        let source = Source::new(&name, &bytes);
         let reading = simulate::read(&SourceFile { name: &name, bytes: &bytes }, &bounds);
         let outcome = match reading.suite {
             Some(suite) => self.on_its_bundle(path, &suite, &bounds),
             None => Err(Broken::Mistakes(reading.findings, vec![Source::new(&name, &bytes)])),
         };
-        Ok(FileResult { name, source, outcome })
+        Ok(FileResult { name, outcome })
     }
 
     fn on_its_bundle(&mut self, path: &Path, suite: &Suite, bounds: &Bounds) -> Result<simulate::SuiteResult, Broken> {

@@ -36,7 +36,7 @@ pub struct Test {
     #[arg(long, short)]
     verbose: bool,
     /// Run again whenever a test or a bundle changes, until Ctrl-C
-    #[arg(long, conflicts_with_all = ["output", "junit"])]
+    #[arg(long, conflicts_with_all = ["format", "junit"])]
     watch: bool,
 }
 
@@ -53,8 +53,6 @@ struct Results {
 struct FileResult {
     /// The file.
     name: String,
-    /// Its lines, for showing where a case stands.
-    source: Source,
     /// Its cases, or why they cannot be run.
     outcome: Result<SuiteResult, Broken>,
 }

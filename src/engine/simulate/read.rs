@@ -60,7 +60,7 @@ pub fn suite(file: &SourceFile<'_>, bounds: &Bounds) -> Reading {
 }
 
 fn document(root: &Node, found: &mut Findings) -> Option<Suite> {
-    let form = Form::open(Field::whole("document", root), &SUITE, found)?;
+    let form = Form::open(Field::document("document", root), &SUITE, found)?;
     let bundle = form.present("bundle").map_or(Some(BundleAt::Beside), |field| bundle(field, found));
     let cases = form.required("cases", found)?;
     let Some(elements) = cases.node.elements() else {
@@ -117,7 +117,7 @@ fn case(field: Field<'_>, found: &mut Findings) -> Vec<Case> {
 
 fn of_row(name: &str, row: rows::Row, found: &mut Findings) -> Option<Case> {
     let node = Node { place: row.place, content: Content::Map(Arc::new(row.case)) };
-    let form = Form::open(Field::whole("each", &node), &CASE, found)?;
+    let form = Form::open(Field::document("each", &node), &CASE, found)?;
     let ask = question(&form, found)?;
     Some(Case { name: format!("{name}[{}]", row.label), place: row.place, ask })
 }
