@@ -24,15 +24,17 @@ const SIZES: [usize; 5] = [10, 100, 1_000, 10_000, 100_000];
 const NOW: WallTime = WallTime::from_nanos(1_795_248_000_000_000_000);
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().filter(|one| one != "--bench").collect();
-    let arguments: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let measures = arguments.iter().any(|one| one == "--bench");
+    let arguments = arguments.iter().map(String::as_str);
+    let arguments: Vec<&str> = arguments.filter(|one| *one != "--bench").collect();
     match arguments.as_slice() {
         ["--growth"] => growth::print(None),
         ["--growth", only] => growth::print(Some(only)),
         ["--profile", kind, rules, decisions] => profile(kind, rules, decisions),
         chosen => {
             measure();
-            if chosen.is_empty() {
+            if measures && chosen.is_empty() {
                 growth::print(None);
             }
         }
