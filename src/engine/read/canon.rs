@@ -24,10 +24,7 @@ pub(super) fn digest(files: &[Form<'_>], rules: &[Rule]) -> Digest {
 pub(super) fn canonical(files: &[Form<'_>], rules: &[Rule]) -> Vec<u8> {
     let mut out = Writer(Vec::new());
     let fields = BUNDLE.fields.iter().filter_map(|known| {
-        let nodes: Vec<&Node> = files
-            .iter()
-            .filter_map(|f| Some(f.get(known.name)?.node))
-            .collect();
+        let nodes: Vec<&Node> = files.iter().filter_map(|f| Some(f.get(known.name)?.node)).collect();
         (!nodes.is_empty()).then_some((known, nodes))
     });
     let fields = fields.map(|(known, nodes)| (known.name, (known, nodes)));
@@ -40,9 +37,7 @@ pub(super) fn canonical(files: &[Form<'_>], rules: &[Rule]) -> Vec<u8> {
         }
         "guardrails" => {
             let elements = nodes.iter().flat_map(|n| n.elements().unwrap_or_default());
-            out.list(elements, |out, node| {
-                out.form(node, &super::guardrail::GUARDRAIL, &[])
-            });
+            out.list(elements, |out, node| out.form(node, &super::guardrail::GUARDRAIL, &[]));
         }
         "data" => {
             let entries = nodes.iter().flat_map(|n| n.entries().unwrap_or_default());
@@ -92,9 +87,7 @@ impl Writer {
             let (_, known) = shape.field(&e.key)?;
             Some((known.name, (known.kind, &e.node)))
         });
-        self.object(fields.collect(), |out, (kind, node)| {
-            out.kind(node, kind, conditions)
-        });
+        self.object(fields.collect(), |out, (kind, node)| out.kind(node, kind, conditions));
     }
 
     /// The rules of a guardrail: a field means the same in each type that has it.
@@ -104,9 +97,7 @@ impl Writer {
             let (_, known) = shapes.iter().find_map(|shape| shape.field(&e.key))?;
             Some((known.name, (known.kind, &e.node)))
         });
-        self.object(fields.collect(), |out, (kind, node)| {
-            out.kind(node, kind, &[])
-        });
+        self.object(fields.collect(), |out, (kind, node)| out.kind(node, kind, &[]));
     }
 
     fn one_or_many(&mut self, node: &Node, write: impl Fn(&mut Self, &Node)) {
@@ -165,10 +156,7 @@ impl Writer {
             Const::Str(text) => self.text(text),
             Const::List(items) => self.list(items, Self::constant),
             Const::Map(entries) => {
-                self.object(
-                    entries.iter().map(|(k, v)| (&**k, v)).collect(),
-                    Self::constant,
-                );
+                self.object(entries.iter().map(|(k, v)| (&**k, v)).collect(), Self::constant);
             }
         }
     }

@@ -10,20 +10,12 @@ use crate::model::{Code, Condition, Finding, Op, Path, Pattern, Place, Severity,
 use crate::value::{Const, ConstMap};
 
 /// Reads the conditions of a rule.
-pub(super) fn conditions(
-    field: Field<'_>,
-    data: &ConstMap,
-    found: &mut Findings,
-) -> Vec<Condition> {
+pub(super) fn conditions(field: Field<'_>, data: &ConstMap, found: &mut Findings) -> Vec<Condition> {
     let Some(entries) = field.node.entries() else {
         field.wrong_type("write a map of fields and what they must be", found);
         return Vec::new();
     };
-    let mut reader = Reader {
-        data,
-        found,
-        read: Vec::with_capacity(entries.len()),
-    };
+    let mut reader = Reader { data, found, read: Vec::with_capacity(entries.len()) };
     for entry in entries {
         reader.entry(entry);
     }
@@ -66,10 +58,7 @@ impl Reader<'_> {
         if asked.is_empty() {
             let message = format!("{} asks nothing", shown(&entry.key));
             let remedy = "write an operator, such as `{exists: true}`, or `{eq: {}}`";
-            self.report(
-                entry.node.place,
-                Problem::new(Code::BadValue, message, remedy),
-            );
+            self.report(entry.node.place, Problem::new(Code::BadValue, message, remedy));
         }
         for ask in asked {
             match Operator::of_key(&ask.key) {
@@ -83,13 +72,7 @@ impl Reader<'_> {
         }
     }
 
-    fn add(
-        &mut self,
-        entry: &Entry,
-        path: Path,
-        op: Result<(Op, Spelling), Problem>,
-        value: Place,
-    ) {
+    fn add(&mut self, entry: &Entry, path: Path, op: Result<(Op, Spelling), Problem>, value: Place) {
         let (op, spelling) = match op {
             Ok(op) => op,
             Err(problem) => return self.report(value, problem),
@@ -105,13 +88,7 @@ impl Reader<'_> {
             self.found.count_hint();
         }
         let text = text_of(&path, &op).into();
-        self.read.push(Condition {
-            path,
-            op,
-            spelling,
-            place: entry.place,
-            text,
-        });
+        self.read.push(Condition { path, op, spelling, place: entry.place, text });
     }
 
     fn hint_at_old_spelling(&mut self, entry: &Entry, path: &Path, op: &Op) {
@@ -130,8 +107,7 @@ impl Reader<'_> {
             (_, sign) => format!("write `{path}: {{\"{sign}\": {right}}}`"),
         };
         let finding = Finding::error(Code::OldSpelling, entry.place, message);
-        self.found
-            .push(finding.severity(Severity::Info).suggest(suggestion));
+        self.found.push(finding.severity(Severity::Info).suggest(suggestion));
     }
 
     fn report(&mut self, place: Place, problem: Problem) {
@@ -156,10 +132,7 @@ impl Reader<'_> {
                     shown(&path::spelled(&b.path)),
                     a.place.line
                 );
-                again.push((
-                    b.place,
-                    Problem::new(Code::BadValue, message, "keep one of them"),
-                ));
+                again.push((b.place, Problem::new(Code::BadValue, message, "keep one of them")));
             }
         }
         for (place, problem) in again {
@@ -173,11 +146,7 @@ fn key(entry: &Entry) -> Result<(Option<Operator>, Path), Problem> {
     let (before, bare, behind) = operator::split_key(&entry.key);
     if bare.is_empty() {
         let message = format!("the key {} names no field", shown(&entry.key));
-        return Err(Problem::new(
-            Code::BadValue,
-            message,
-            "write a field, such as `risk_score`",
-        ));
+        return Err(Problem::new(Code::BadValue, message, "write a field, such as `risk_score`"));
     }
     let sign = match (before, behind) {
         ("", "") => None,
@@ -206,10 +175,7 @@ fn text_value(text: &str) -> Result<(Op, Spelling), Problem> {
         let remedy = "write `a|b`, or `{eq: \"...\"}` to mean the text itself";
         return Err(Problem::new(Code::BadValue, message, remedy));
     }
-    let parts = parts
-        .into_iter()
-        .map(|part| Const::Str(part.into()))
-        .collect();
+    let parts = parts.into_iter().map(|part| Const::Str(part.into())).collect();
     Ok((Op::In(parts), Spelling::Old))
 }
 
@@ -245,11 +211,7 @@ fn operand(sign: &str, rest: &str) -> Result<Const, Problem> {
 
 fn no_scalar(rest: &str) -> Problem {
     let message = format!("{} is no plain value", shown(rest));
-    Problem::new(
-        Code::BadValue,
-        message,
-        "write `{\"==\": ...}` with the value as it is",
-    )
+    Problem::new(Code::BadValue, message, "write `{\"==\": ...}` with the value as it is")
 }
 
 /// The condition as a reader would say it.
@@ -279,12 +241,9 @@ pub(super) enum Right<'a> {
 /// The right side of a test, as a document writes it.
 pub(super) fn right_side(op: &Op) -> Right<'_> {
     match op {
-        Op::Eq(right)
-        | Op::Ne(right)
-        | Op::Lt(right)
-        | Op::Le(right)
-        | Op::Gt(right)
-        | Op::Ge(right) => Right::One(right),
+        Op::Eq(right) | Op::Ne(right) | Op::Lt(right) | Op::Le(right) | Op::Gt(right) | Op::Ge(right) => {
+            Right::One(right)
+        }
         Op::In(items) | Op::NotIn(items) => Right::Many(items),
         Op::Between(low, high) => Right::Ends([low, high]),
         Op::Matches(Pattern::Exact(text)) => Right::Text(text),
@@ -348,10 +307,7 @@ fn write_list<'c>(items: impl IntoIterator<Item = &'c Const>, out: &mut String) 
 }
 
 fn write_text(text: &str, out: &mut String) {
-    let end = text
-        .char_indices()
-        .nth(BRIEF_CHARS + 1)
-        .map_or(text.len(), |(at, _)| at);
+    let end = text.char_indices().nth(BRIEF_CHARS + 1).map_or(text.len(), |(at, _)| at);
     let quoted = serde_json::Value::from(text.get(..end).unwrap_or_default());
     out.push_str(&quoted.to_string());
 }
