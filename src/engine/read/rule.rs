@@ -160,6 +160,8 @@ fn scope(field: Field<'_>, found: &mut Findings) -> Option<Scope> {
             let value = patterns::pattern(value, found)?;
             Some(Scope::Level(level, Some(value)))
         }
+        // a level that does not exist was reported
+        (None, _) if field.node.entries().is_some_and(|e| !e.is_empty()) => None,
         (first, _) => {
             let what = if first.is_none() { "names no level" } else { "names several levels" };
             field.bad_value(what, remedy, found);
