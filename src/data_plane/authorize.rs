@@ -39,9 +39,7 @@ impl DataPlane {
     ) -> Answer<'a> {
         let servers = self.options.environment.as_str();
         let decision = match &snapshot.serving {
-            Some(serving) => {
-                decide::authorize(&serving.compiled, request, servers, now, scratch)
-            }
+            Some(serving) => decide::authorize(&serving.compiled, request, servers, now, scratch),
             None => deny(ReasonCode::NoBundle, NO_BUNDLE, request.environment_or(servers)),
         };
         self.finish(snapshot, request, now, decision)
@@ -53,16 +51,10 @@ impl DataPlane {
         snapshot: &'a Snapshot,
         request: &Request<'a>,
         now: WallTime,
-        mut decision: Decision<'a>,
+        decision: Decision<'a>,
     ) -> Answer<'a> {
         let approval = match decision.answer {
-            Effect::RequireApproval(wanted) => {
-                if request.has_grants && decision.reason_code == ReasonCode::ApprovalRequired {
-                    // No approver's key is known to this version.
-                    decision.reason_code = ReasonCode::GrantUnverifiable;
-                }
-                Some(approval::open(self, request, &decision, wanted, now))
-            }
+            Effect::RequireApproval(wanted) => Some(approval::open(self, request, &decision, wanted, now)),
             Effect::Allow(_) | Effect::Deny(_) => None,
         };
         Answer {

@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::convert::Limits;
 use super::guard::guarded;
-use super::later::not_yet;
+use super::later::refusal;
 use super::{authorize, authorize_batch, explain};
 use crate::data_plane::DataPlane;
 use crate::pb::{self, policy_decision_service_server::PolicyDecisionService};
@@ -24,10 +24,7 @@ type Nothing<T> = Empty<Result<T, Status>>;
 
 #[tonic::async_trait]
 impl PolicyDecisionService for Service {
-    async fn authorize(
-        &self,
-        rpc: Request<pb::AuthorizeRequest>,
-    ) -> Answer<pb::AuthorizeResponse> {
+    async fn authorize(&self, rpc: Request<pb::AuthorizeRequest>) -> Answer<pb::AuthorizeResponse> {
         guarded("Authorize", || authorize::answer(&self.plane, &self.limits, rpc.into_inner()))
     }
 
@@ -35,13 +32,15 @@ impl PolicyDecisionService for Service {
         &self,
         rpc: Request<pb::AuthorizeBatchRequest>,
     ) -> Answer<pb::AuthorizeBatchResponse> {
-        guarded("AuthorizeBatch", || {
-            authorize_batch::answer(&self.plane, &self.limits, rpc.into_inner())
-        })
+        guarded("AuthorizeBatch", || authorize_batch::answer(&self.plane, &self.limits, rpc.into_inner()))
     }
 
     async fn explain(&self, rpc: Request<pb::ExplainRequest>) -> Answer<pb::ExplainResponse> {
-        guarded("Explain", || explain::answer(&self.plane, &self.limits, rpc.into_inner()))
+        // It looks at every rule, which decisions should not wait for.
+        let (plane, limits) = (Arc::clone(&self.plane), self.limits);
+        let explain = move || explain::answer(&plane, &limits, rpc.into_inner());
+        let explained = tokio::task::spawn_blocking(move || guarded("Explain", explain)).await;
+        explained.map_err(|_| Status::unavailable("the server ends; ask another one"))?
     }
 
     type AuthorizeStreamStream = Nothing<pb::AuthorizeStreamResponse>;
@@ -50,46 +49,37 @@ impl PolicyDecisionService for Service {
         &self,
         _: Request<Streaming<pb::AuthorizeStreamRequest>>,
     ) -> Answer<Self::AuthorizeStreamStream> {
-        not_yet("AuthorizeStream")
+        Err(refusal("AuthorizeStream"))
     }
 
     async fn report(&self, _: Request<pb::ReportRequest>) -> Answer<pb::ReportResponse> {
-        not_yet("Report")
+        Err(refusal("Report"))
     }
 
-    async fn report_batch(
-        &self,
-        _: Request<pb::ReportBatchRequest>,
-    ) -> Answer<pb::ReportBatchResponse> {
-        not_yet("ReportBatch")
+    async fn report_batch(&self, _: Request<pb::ReportBatchRequest>) -> Answer<pb::ReportBatchResponse> {
+        Err(refusal("ReportBatch"))
     }
 
     async fn retry_decision(
         &self,
         _: Request<pb::RetryDecisionRequest>,
     ) -> Answer<pb::RetryDecisionResponse> {
-        not_yet("RetryDecision")
+        Err(refusal("RetryDecision"))
     }
 
     async fn budget(&self, _: Request<pb::BudgetRequest>) -> Answer<pb::BudgetResponse> {
-        not_yet("Budget")
+        Err(refusal("Budget"))
     }
 
     type WaitApprovalStream = Nothing<pb::WaitApprovalResponse>;
 
-    async fn wait_approval(
-        &self,
-        _: Request<pb::WaitApprovalRequest>,
-    ) -> Answer<Self::WaitApprovalStream> {
-        not_yet("WaitApproval")
+    async fn wait_approval(&self, _: Request<pb::WaitApprovalRequest>) -> Answer<Self::WaitApprovalStream> {
+        Err(refusal("WaitApproval"))
     }
 
     type WatchEventsStream = Nothing<pb::WatchEventsResponse>;
 
-    async fn watch_events(
-        &self,
-        _: Request<pb::WatchEventsRequest>,
-    ) -> Answer<Self::WatchEventsStream> {
-        not_yet("WatchEvents")
+    async fn watch_events(&self, _: Request<pb::WatchEventsRequest>) -> Answer<Self::WatchEventsStream> {
+        Err(refusal("WatchEvents"))
     }
 }
