@@ -137,3 +137,31 @@ fn counting() -> Vec<Arc<dyn AtScrape>> {
     all.retain(|one| one.strong_count() > 0);
     all.iter().filter_map(Weak::upgrade).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_series_without_free_labels_is_there_from_the_start() {
+        let first = install();
+        let second = install();
+        counter!(REQUEST_PANICS).increment(1);
+        for page in [first.render(), second.render()] {
+            for want in [
+                r#"tollgate_bundle_updates_total{result="applied"} "#,
+                r#"tollgate_bundle_updates_total{result="unchanged"} "#,
+                r#"tollgate_bundle_updates_total{result="rejected"} "#,
+                r#"tollgate_evaluation_errors_total{kind="decisive"} "#,
+                r#"tollgate_evaluation_errors_total{kind="other"} "#,
+                "tollgate_context_violations_total ",
+                "tollgate_requests_shed_total ",
+                "tollgate_decision_duration_seconds_count ",
+                "# TYPE tollgate_bundle_info gauge",
+            ] {
+                assert!(page.lines().any(|line| line.starts_with(want)), "{want}\n{page}");
+            }
+            assert!(!page.contains("tollgate_request_panics_total 0"), "{page}");
+        }
+    }
+}
