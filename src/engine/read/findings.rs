@@ -65,6 +65,18 @@ impl Findings {
         self.push(Finding::error(code, place, message).suggest(suggestion));
     }
 
+    /// Adds all of another collection about the same files.
+    pub fn absorb(&mut self, other: Self) {
+        let unkept = other.errors.saturating_sub(KEPT);
+        self.errors += unkept;
+        self.format_errors += unkept;
+        self.others += other.others.saturating_sub(KEPT);
+        other
+            .kept
+            .into_iter()
+            .for_each(|finding| self.push(finding));
+    }
+
     /// How many format errors there are, those past the cap included.
     #[must_use]
     pub const fn format_errors(&self) -> usize {

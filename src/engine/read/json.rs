@@ -1,9 +1,10 @@
 //! JSON by its own grammar (RFC 8259). YAML parsers read most of it, but not its long keys nor its
 //! tabs, and forgive what JSON does not.
 
+use super::build::{self, Builder};
 use super::scalar::{self, Scalar};
 use super::shown;
-use super::tree::{self, Builder, Content};
+use super::tree::Content;
 use crate::model::{Code, Finding, Place};
 
 /// Why reading ended before the end.
@@ -15,8 +16,8 @@ pub(super) enum Stop {
     Bound,
 }
 
-impl From<tree::Stop> for Stop {
-    fn from(_: tree::Stop) -> Self {
+impl From<build::Stop> for Stop {
+    fn from(_: build::Stop) -> Self {
         Self::Bound
     }
 }

@@ -3,6 +3,7 @@
 //! YAML and JSON become one tree ([`tree`]); maps with known fields are read from it as a
 //! [`form`], so that every mistake is reported and not only the first.
 
+mod build;
 mod canon;
 mod declared;
 mod document;
@@ -18,6 +19,7 @@ mod nearest;
 mod operator;
 mod path;
 mod patterns;
+pub mod request;
 mod rule;
 mod scalar;
 mod source;

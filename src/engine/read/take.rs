@@ -121,6 +121,24 @@ impl<'n> Field<'n> {
         None
     }
 
+    /// A span of time: a number of seconds, or text such as `300ms`, `1.5s`, `2m`, `1h30m`.
+    #[must_use]
+    pub fn duration(self, found: &mut Findings) -> Option<Span> {
+        let Some(text) = self.node.text() else {
+            return self.seconds(Least::Zero, found);
+        };
+        let span = seconds_of(text).and_then(Span::from_seconds);
+        if span.is_none() {
+            let remedy = "write seconds, or a text such as `300ms`, `1.5s`, `2m`, `1h30m`";
+            self.bad_value(
+                &format!("is {}, no span of time", shown(text)),
+                remedy,
+                found,
+            );
+        }
+        span
+    }
+
     /// An amount of money.
     #[must_use]
     pub fn money(self, found: &mut Findings) -> Option<Money> {
@@ -260,6 +278,32 @@ impl<'n> Form<'n> {
             .and_then(|f| f.choice(choices, found))
             .unwrap_or(default)
     }
+}
+
+/// The seconds of `1h30m`, `1.5s`, `300ms`.
+fn seconds_of(text: &str) -> Option<f64> {
+    let mut seconds = 0.0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, behind) = rest.split_at(digits);
+        let letters = behind
+            .find(|c: char| !c.is_alphabetic())
+            .unwrap_or(behind.len());
+        let (unit, next) = behind.split_at(letters);
+        let (times, per) = match unit {
+            "ns" => (1.0, 1e9),
+            "us" | "µs" => (1.0, 1e6),
+            "ms" => (1.0, 1e3),
+            "s" => (1.0, 1.0),
+            "m" => (60.0, 1.0),
+            "h" => (3_600.0, 1.0),
+            _ => return None,
+        };
+        seconds += number.parse::<f64>().ok()? * times / per;
+        rest = next;
+    }
+    (!text.is_empty()).then_some(seconds)
 }
 
 /// A double that is a whole number within ±2^53.

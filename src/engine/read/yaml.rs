@@ -1,6 +1,6 @@
 //! YAML 1.2: the parser's events, put together to a tree.
 
-use super::tree::{Builder, Stop};
+use super::build::{Builder, Stop};
 use super::yaml_errors;
 use crate::model::{Code, Place};
 use granit_parser::{Event, Parser, ScalarStyle, Span};

@@ -1,6 +1,6 @@
 //! What the YAML parser does not accept, in words that say what to write instead.
 
-use super::tree::{Builder, Stop};
+use super::build::{Builder, Stop};
 use crate::model::Code;
 use granit_parser::{ErrorKind, ScanError};
 
