@@ -10,6 +10,7 @@ use super::snapshot::Snapshot;
 use super::{DataPlane, local, record};
 
 /// One question of a batch.
+#[expect(clippy::large_enum_variant, reason = "nearly all are of the large kind")]
 #[derive(Clone, Copy, Debug)]
 pub enum Item<'a> {
     /// A question that can be decided.

@@ -4,6 +4,8 @@
 //! cargo run -p tollgate-engine --example embed
 //! ```
 
+#![expect(clippy::print_stdout, reason = "an example shows what comes out")]
+
 use tollgate_engine::decide::{Action, Answer, Estimate, Request, Scratch, Subject, authorize};
 use tollgate_engine::model::Phase;
 use tollgate_engine::read::{Bounds, SourceFile};

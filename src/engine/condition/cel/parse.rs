@@ -54,6 +54,7 @@ impl Problem {
 ///
 /// # Errors
 /// When no thread can be started.
+#[expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "a stack that the parser cannot overflow")]
 pub fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Problem> {
     let failed = || Problem::new("no thread can be started to read expressions; free some memory");
     std::thread::scope(|scope| {
