@@ -63,7 +63,8 @@ fn trace(rule: &Value, lines: &mut String) {
     if !field("condition").is_empty() {
         let _ = write!(lines, ": {}", field("condition"));
     }
-    if let Some(actual) = rule.get("actual").filter(|actual| !actual.is_null() || field("outcome") == "FALSE") {
+    if let Some(actual) = rule.get("actual").filter(|actual| !actual.is_null() || field("outcome") == "FALSE")
+    {
         let _ = write!(lines, " {}", styled(FAINT, format!("(got {actual})")));
     }
     if !field("error").is_empty() {

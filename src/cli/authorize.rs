@@ -9,12 +9,14 @@ use serde_json::Value;
 
 /// Ask a running server whether an action may run
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit codes: 0 ALLOW, 1 another effect, 2 the request is not valid, 3 no server answers.
+#[command(
+    after_help = "Exit codes: 0 ALLOW, 1 another effect, 2 the request is not valid, 3 no server answers.
 
 Examples:
   tollgate authorize --agent inbox.triage --action quarantine --context risk_score=90
   tollgate authorize --address unix:/run/tollgate.sock --request request.yaml --output json
-  tollgate authorize --request '{\"action\": {\"name\": \"pay\"}, \"context\": {\"amount\": 5}}'")]
+  tollgate authorize --request '{\"action\": {\"name\": \"pay\"}, \"context\": {\"amount\": 5}}'"
+)]
 pub struct Authorize {
     #[command(flatten)]
     server: Server,

@@ -74,13 +74,18 @@ fn show(result: &Result) {
     }
     if let Some(compiled) = compiled {
         let path = result.path.display();
-        output::print(&format!("{path}: {} {}", styled(GOOD, "can be served"), styled(FAINT, about(compiled))));
+        output::print(&format!(
+            "{path}: {} {}",
+            styled(GOOD, "can be served"),
+            styled(FAINT, about(compiled))
+        ));
     }
 }
 
 fn about(compiled: &Compiled) -> String {
     let source = compiled.source();
-    let (rules, guardrails) = (plural(source.rules.len(), "rule"), plural(source.guardrails.len(), "guardrail"));
+    let (rules, guardrails) =
+        (plural(source.rules.len(), "rule"), plural(source.guardrails.len(), "guardrail"));
     format!("(version {}, {rules}, {guardrails})", source.version)
 }
 
@@ -91,7 +96,8 @@ fn as_json(results: &[Result]) -> Value {
         results.iter().flat_map(of).collect()
     };
     let (errors, warnings, info) = (all(Severity::Error), all(Severity::Warning), all(Severity::Info));
-    let rules: usize = results.iter().filter_map(|r| r.checked.compiled.as_ref()).map(|c| c.source().rules.len()).sum();
+    let rules: usize =
+        results.iter().filter_map(|r| r.checked.compiled.as_ref()).map(|c| c.source().rules.len()).sum();
     let summary = json!({
         "total_rules": rules,
         "errors": errors.len(),
@@ -104,5 +110,9 @@ fn as_json(results: &[Result]) -> Value {
 }
 
 fn of_severity(findings: &[Finding], sources: &[Source], severity: Severity) -> Vec<Value> {
-    findings.iter().filter(|finding| finding.severity == severity).map(|finding| findings::json(finding, sources)).collect()
+    findings
+        .iter()
+        .filter(|finding| finding.severity == severity)
+        .map(|finding| findings::json(finding, sources))
+        .collect()
 }

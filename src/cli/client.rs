@@ -30,8 +30,12 @@ impl Server {
     ///
     /// # Errors
     /// With code 3 when nobody answers, 2 when the server does not take the request.
-    pub fn ask<T>(&self, call: impl AsyncFnOnce(Client) -> Result<tonic::Response<T>, Status>) -> Result<T, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().or_exit(Exit::Unreachable)?;
+    pub fn ask<T>(
+        &self,
+        call: impl AsyncFnOnce(Client) -> Result<tonic::Response<T>, Status>,
+    ) -> Result<T, Failure> {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().or_exit(Exit::Unreachable)?;
         runtime.block_on(async {
             let channel = self.connect().await.or_exit(Exit::Unreachable)?;
             let reply = call(Client::new(channel)).await;
@@ -43,7 +47,9 @@ impl Server {
         let patience = Duration::from_secs(self.timeout.into());
         let prepare = |endpoint: Endpoint| endpoint.connect_timeout(patience).timeout(patience);
         let channel = match self.address.strip_prefix("unix:") {
-            Some(path) => connect_unix(prepare(Endpoint::from_static("http://localhost")), Path::new(path)).await,
+            Some(path) => {
+                connect_unix(prepare(Endpoint::from_static("http://localhost")), Path::new(path)).await
+            }
             None => {
                 let host = self.address.trim_start_matches("http://").trim_end_matches('/');
                 let endpoint = Endpoint::from_shared(format!("http://{host}"));
@@ -52,7 +58,8 @@ impl Server {
             }
         };
         channel.map_err(|error| {
-            anyhow!(innermost(&error)).context(format!("{}: no server answers; is `tollgate serve` running there?", self.address))
+            anyhow!(innermost(&error))
+                .context(format!("{}: no server answers; is `tollgate serve` running there?", self.address))
         })
     }
 
@@ -60,7 +67,9 @@ impl Server {
         let (exit, what) = match status.code() {
             Code::InvalidArgument => (Exit::Usage, "the request is not valid"),
             Code::Unimplemented => (Exit::Unreachable, "the server does not know this request"),
-            Code::DeadlineExceeded | Code::Cancelled => (Exit::Unreachable, "the server did not answer in time"),
+            Code::DeadlineExceeded | Code::Cancelled => {
+                (Exit::Unreachable, "the server did not answer in time")
+            }
             _ => (Exit::Unreachable, "the server could not answer"),
         };
         let mut message = format!("{}: {what}: {}", self.address, status.message());

@@ -70,7 +70,9 @@ impl Eval {
     fn now(&self) -> Result<WallTime, Failure> {
         let Some(text) = &self.now else { return Ok(Clock::system().wall()) };
         let time = text.parse::<jiff::Timestamp>().map(WallTime::from);
-        time.map_err(|_| Failure::usage(format!("--now: `{text}` is no time; write one such as `2026-11-21T09:30:00Z`")))
+        time.map_err(|_| {
+            Failure::usage(format!("--now: `{text}` is no time; write one such as `2026-11-21T09:30:00Z`"))
+        })
     }
 }
 

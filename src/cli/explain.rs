@@ -11,11 +11,13 @@ use serde_json::Value;
 
 /// Ask a running server why it decides as it does; nothing is charged
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit codes: 0 ALLOW, 1 another effect, 2 the request is not valid, 3 no server answers.
+#[command(
+    after_help = "Exit codes: 0 ALLOW, 1 another effect, 2 the request is not valid, 3 no server answers.
 
 Examples:
   tollgate explain --agent inbox.triage --action quarantine --context risk_score=84
-  tollgate explain --request request.yaml --output json")]
+  tollgate explain --request request.yaml --output json"
+)]
 pub struct Explain {
     #[command(flatten)]
     server: Server,

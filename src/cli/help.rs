@@ -33,7 +33,8 @@ pub fn grouped(command: Command) -> Command {
         list.push('\n');
     }
     let heading = styled(HEAD.underline(), "Options:");
-    let template = format!("{{about}}\n\n{{usage-heading}} {{usage}}\n\n{list}{heading}\n{{options}}\n\n{EXAMPLES}\n");
+    let template =
+        format!("{{about}}\n\n{{usage-heading}} {{usage}}\n\n{list}{heading}\n{{options}}\n\n{EXAMPLES}\n");
     command.help_template(template)
 }
 

@@ -66,5 +66,6 @@ pub fn print_json(value: &impl serde::Serialize) {
 
 fn write(to: &mut impl io::Write, text: &str) {
     let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-    let _ = to.write_all(text.as_bytes()).and_then(|()| to.write_all(end.as_bytes())).and_then(|()| to.flush());
+    let _ =
+        to.write_all(text.as_bytes()).and_then(|()| to.write_all(end.as_bytes())).and_then(|()| to.flush());
 }

@@ -28,7 +28,9 @@ pub fn get(address: &str, path: &str, patience: Duration) -> anyhow::Result<Repl
     let answer = runtime.block_on(async { tokio::time::timeout(patience, ask(address, path)).await });
     answer
         .unwrap_or_else(|_| Err(anyhow!("no answer within {} seconds", patience.as_secs_f64())))
-        .with_context(|| format!("{address}: `{path}` cannot be asked for; is `tollgate serve` running there?"))
+        .with_context(|| {
+            format!("{address}: `{path}` cannot be asked for; is `tollgate serve` running there?")
+        })
 }
 
 async fn ask(address: &str, path: &str) -> anyhow::Result<Reply> {
@@ -42,7 +44,8 @@ async fn ask(address: &str, path: &str) -> anyhow::Result<Reply> {
         .body(Empty::<Bytes>::new())?;
     let response = sender.send_request(request).await?;
     let status = response.status().as_u16();
-    let body = Limited::new(response.into_body(), MOST_BYTES).collect().await.map_err(|error| anyhow!(error))?;
+    let body =
+        Limited::new(response.into_body(), MOST_BYTES).collect().await.map_err(|error| anyhow!(error))?;
     connection.abort();
     Ok(Reply { status, body: String::from_utf8_lossy(&body.to_bytes()).into_owned() })
 }

@@ -87,7 +87,10 @@ fn retry(plan: &pb::RetryPlan) -> Value {
     all.span("interval", plan.interval);
     all.some("backoff_multiplier", Some(number_to_json(plan.backoff_multiplier)));
     all.span("max_interval", plan.max_interval);
-    all.list("retry_on", plan.retry_on().map(|kind| name(kind.as_str_name(), "ERROR_KIND_").into()).collect());
+    all.list(
+        "retry_on",
+        plan.retry_on().map(|kind| name(kind.as_str_name(), "ERROR_KIND_").into()).collect(),
+    );
     all.into()
 }
 

@@ -70,8 +70,17 @@ fn banner(started: &Started) -> String {
     match &status.bundle {
         Some(bundle) => {
             let digest: String = bundle.digest.chars().take(19).collect();
-            let counts = format!("{}, {}", plural(bundle.rules, "rule"), plural(bundle.guardrails, "guardrail"));
-            row("bundle", format!("{}  version {}  {}", bundle.source, bundle.version, styled(FAINT, format!("{digest}…"))));
+            let counts =
+                format!("{}, {}", plural(bundle.rules, "rule"), plural(bundle.guardrails, "guardrail"));
+            row(
+                "bundle",
+                format!(
+                    "{}  version {}  {}",
+                    bundle.source,
+                    bundle.version,
+                    styled(FAINT, format!("{digest}…"))
+                ),
+            );
             row("", counts);
             if bundle.unenforced_guardrails > 0 {
                 let open = plural(bundle.unenforced_guardrails, "guardrail");

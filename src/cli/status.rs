@@ -47,8 +47,9 @@ impl Status {
         if reply.status != 200 {
             bail!("{address}: `/status` answered {}: is this the metrics address of tollgate?", reply.status);
         }
-        serde_json::from_str(&reply.body)
-            .with_context(|| format!("{address}: `/status` is not JSON: is this the metrics address of tollgate?"))
+        serde_json::from_str(&reply.body).with_context(|| {
+            format!("{address}: `/status` is not JSON: is this the metrics address of tollgate?")
+        })
     }
 }
 
@@ -66,7 +67,9 @@ fn rows(value: &Value, depth: usize, lines: &mut String) {
     let Some(entries) = value.as_object() else { return };
     let width = entries.keys().map(String::len).max().unwrap_or(0);
     let mut entries: Vec<(&String, &Value)> = entries.iter().collect();
-    entries.sort_by_key(|(name, _)| FIRST.iter().position(|first| *first == name.as_str()).unwrap_or(FIRST.len()));
+    entries.sort_by_key(|(name, _)| {
+        FIRST.iter().position(|first| *first == name.as_str()).unwrap_or(FIRST.len())
+    });
     for (name, value) in entries {
         let indent = "  ".repeat(depth);
         match value {

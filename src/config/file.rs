@@ -10,8 +10,14 @@ use tollgate_engine::read::{Findings, SourceFile, nearest};
 use tollgate_engine::value::number_to_json;
 
 /// A configuration is small: a file beyond these is some other file.
-pub(super) const LIMITS: Limits =
-    Limits { bytes: 1 << 20, depth: 8, nodes: 10_000, alias_nodes: 1_000, string_bytes: 64 << 10, non_finite: false };
+pub(super) const LIMITS: Limits = Limits {
+    bytes: 1 << 20,
+    depth: 8,
+    nodes: 10_000,
+    alias_nodes: 1_000,
+    string_bytes: 64 << 10,
+    non_finite: false,
+};
 
 /// The key under which the options of [`BOUNDS`] stand.
 const NESTED: &str = "bounds";
@@ -56,7 +62,9 @@ impl Layer<'_> {
 
     fn entry(&mut self, entry: &Entry) {
         match (&*entry.key, entry.node.entries()) {
-            (NESTED, Some(entries)) => entries.iter().for_each(|bound| self.option(bound, &format!("{NESTED}."))),
+            (NESTED, Some(entries)) => {
+                entries.iter().for_each(|bound| self.option(bound, &format!("{NESTED}.")))
+            }
             (NESTED, None) => {
                 let what = format!("`{NESTED}` is a map of bounds, not {}", entry.node.content.type_name());
                 self.problem(entry.node.place, what);

@@ -50,7 +50,8 @@ fn argument(spec: &'static Spec) -> Arg {
     if spec.field == POSITIONAL {
         return arg.value_name("BUNDLE");
     }
-    let arg = arg.long(spec.flag()).help_heading(spec.group).hide_short_help(spec.group == super::options::BOUNDS);
+    let arg =
+        arg.long(spec.flag()).help_heading(spec.group).hide_short_help(spec.group == super::options::BOUNDS);
     if spec.is_switch() {
         return arg.num_args(0..=1).require_equals(true).default_missing_value("true");
     }

@@ -51,7 +51,10 @@ pub enum Error {
 ///
 /// # Errors
 /// The file cannot be read, or something in one of the layers is wrong.
-pub fn load(flags: &Flags, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Loaded, Error> {
+pub fn load(
+    flags: &Flags,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Loaded, Error> {
     let (mut settings, mut problems, mut warnings) = (Settings::defaults(), vec![], vec![]);
     if let Some(path) = &flags.config {
         file::apply(path, &read(path)?, &mut settings, &mut problems);

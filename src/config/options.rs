@@ -2,7 +2,9 @@
 
 use super::problem::Problem;
 use super::settings::Settings;
-use super::value::{Bytes, Count, Listen, LogFormat, LogLevel, Name, OptionValue, Permissions, Threads, Wrong};
+use super::value::{
+    Bytes, Count, Listen, LogFormat, LogLevel, Name, OptionValue, Permissions, Threads, Wrong,
+};
 use std::path::PathBuf;
 use std::time::Duration;
 

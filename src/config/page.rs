@@ -39,6 +39,7 @@ fn chapter(group: &str) -> String {
 fn row(spec: &Spec) -> String {
     let default = if spec.default.is_empty() { "unset".into() } else { format!("`{}`", spec.default) };
     let flag = super::flags::spelling(spec);
-    let value = if spec.is_switch() || !flag.starts_with('-') { String::new() } else { format!(" {}", spec.value) };
+    let value =
+        if spec.is_switch() || !flag.starts_with('-') { String::new() } else { format!(" {}", spec.value) };
     format!("| `{}` | `{flag}{value}` | `{}` | {default} | {} |", spec.key(), spec.variable(), spec.about())
 }

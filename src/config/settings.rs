@@ -22,13 +22,20 @@ pub struct Settings(Vec<Setting>);
 impl Settings {
     /// Every option at its default.
     pub(super) fn defaults() -> Self {
-        let unset = |spec: &'static Spec| Setting { spec, text: spec.default.into(), origin: Origin::Default };
+        let unset =
+            |spec: &'static Spec| Setting { spec, text: spec.default.into(), origin: Origin::Default };
         Self(OPTIONS.iter().map(unset).collect())
     }
 
     /// Takes a value over those set before. One that the option does not take is a problem, and
     /// leaves what was there.
-    pub(super) fn set(&mut self, spec: &'static Spec, text: &str, origin: Origin, problems: &mut Vec<Problem>) {
+    pub(super) fn set(
+        &mut self,
+        spec: &'static Spec,
+        text: &str,
+        origin: Origin,
+        problems: &mut Vec<Problem>,
+    ) {
         if let Err(wrong) = (spec.check)(text, spec.default) {
             problems.push(Problem::value(origin, spec, text, &wrong));
         } else if let Some(setting) = self.0.iter_mut().find(|s| s.spec.field == spec.field) {

@@ -88,7 +88,9 @@ impl OptionValue for Listen {
         if text == "none" {
             return Ok(Self(None));
         }
-        let at = text.parse().map_err(|_| Wrong::wants("an address and a port such as `127.0.0.1:4700`, or `none`"))?;
+        let at = text
+            .parse()
+            .map_err(|_| Wrong::wants("an address and a port such as `127.0.0.1:4700`, or `none`"))?;
         Ok(Self(Some(at)))
     }
 }
@@ -105,7 +107,8 @@ impl OptionValue for Option<PathBuf> {
 impl OptionValue for Name {
     fn read(text: &str, _: &str) -> Result<Self, Wrong> {
         let fits = (1..=256).contains(&text.len()) && !text.chars().any(char::is_control);
-        fits.then(|| Self(text.into())).ok_or_else(|| Wrong::wants("a name of 1 to 256 bytes without control characters"))
+        fits.then(|| Self(text.into()))
+            .ok_or_else(|| Wrong::wants("a name of 1 to 256 bytes without control characters"))
     }
 }
 
@@ -151,7 +154,9 @@ impl OptionValue for Count {
     fn read(text: &str, default: &str) -> Result<Self, Wrong> {
         let most = default.parse::<usize>().unwrap_or(usize::MAX).saturating_mul(10);
         let count = text.parse().ok().filter(|n| (1..=most).contains(n));
-        count.map(Self).ok_or_else(|| Wrong::wants(format!("a whole number from 1 to {most}, ten times the default")))
+        count
+            .map(Self)
+            .ok_or_else(|| Wrong::wants(format!("a whole number from 1 to {most}, ten times the default")))
     }
 }
 

@@ -38,9 +38,9 @@ impl Server {
     /// # Errors
     /// The system does not let it: most often the port is in use.
     pub async fn bind(address: SocketAddr) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("{address}: the metrics address cannot be listened on; choose another with `--metrics`"))?;
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            format!("{address}: the metrics address cannot be listened on; choose another with `--metrics`")
+        })?;
         let address = listener.local_addr()?;
         Ok(Self { listener, address })
     }

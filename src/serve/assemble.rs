@@ -64,7 +64,8 @@ impl Process {
         let plane = DataPlane::new(data_plane_options(&config), clock)?;
         let grpc = grpc::Server::bind(grpc_options(&config), Arc::clone(&plane))?;
         let entered = control.enter();
-        let http = config.metrics.0.map(|address| control.block_on(http::Server::bind(address))).transpose()?;
+        let http =
+            config.metrics.0.map(|address| control.block_on(http::Server::bind(address))).transpose()?;
         let signals = Signals::listen().context("signals cannot be listened to")?;
         drop(entered);
         Ok(Self { config, bundle, control, plane, metrics, grpc, http, signals })

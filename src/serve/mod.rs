@@ -8,9 +8,9 @@ mod signals;
 
 pub use assemble::{Process, Started};
 
-use crate::telemetry::logs;
-use crate::config::value::{LogFormat, LogLevel};
 use crate::config::Config;
+use crate::config::value::{LogFormat, LogLevel};
+use crate::telemetry::logs;
 use tracing::level_filters::LevelFilter;
 
 /// Sends log lines where the configuration says, and panics with them.
@@ -50,7 +50,8 @@ pub fn log_form(config: &Config) -> logs::Form {
 
 /// The start as a log line, for who reads logs and not a terminal.
 pub fn log_start(started: &Started) {
-    let shown = |address: Option<std::net::SocketAddr>| address.map_or("none".into(), |address| address.to_string());
+    let shown =
+        |address: Option<std::net::SocketAddr>| address.map_or("none".into(), |address| address.to_string());
     let uds = started.uds.as_ref().map_or("none".into(), |path| path.display().to_string());
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),

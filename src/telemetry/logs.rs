@@ -37,8 +37,10 @@ pub fn install(form: Form, level: LevelFilter) -> anyhow::Result<()> {
     let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("tollgate", level);
     let lines = tracing_subscriber::registry().with(filter);
     if form.is_text() {
-        let colours = io::stderr().is_terminal() && anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
-        let people = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(colours).with_target(false);
+        let colours = io::stderr().is_terminal()
+            && anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
+        let people =
+            tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(colours).with_target(false);
         lines.with(people).try_init()?;
     } else {
         let programs = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(io::stderr);

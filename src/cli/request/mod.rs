@@ -169,8 +169,10 @@ impl RequestFlags {
             }
             Some(path) => {
                 let mut bytes = vec![];
-                let read = std::fs::File::open(Path::new(path)).and_then(|file| file.take(limit()).read_to_end(&mut bytes));
-                read.with_context(|| format!("{path}: the request cannot be read")).or_exit(Exit::Unreachable)?;
+                let read = std::fs::File::open(Path::new(path))
+                    .and_then(|file| file.take(limit()).read_to_end(&mut bytes));
+                read.with_context(|| format!("{path}: the request cannot be read"))
+                    .or_exit(Exit::Unreachable)?;
                 Ok((path.into(), bytes))
             }
         }

@@ -20,8 +20,11 @@ impl RequestFlags {
                 set(root, path, Content::Number(number));
             }
         }
-        let lists: [(&[&str], &[String]); 3] =
-            [(&["subject", "roles"], &self.role), (&["action", "tags"], &self.tag), (&["grants"], &self.grant)];
+        let lists: [(&[&str], &[String]); 3] = [
+            (&["subject", "roles"], &self.role),
+            (&["action", "tags"], &self.tag),
+            (&["grants"], &self.grant),
+        ];
         for (path, texts) in lists {
             if !texts.is_empty() {
                 let texts = texts.iter().map(|text| node(Content::Text(text.as_str().into()))).collect();
@@ -91,7 +94,9 @@ fn content(value: Value) -> Content {
         Value::Bool(value) => Content::Bool(value),
         Value::Number(number) => Content::Number(number.as_f64().unwrap_or(f64::NAN)),
         Value::String(text) => Content::Text(text.into()),
-        Value::Array(items) => Content::List(Arc::new(items.into_iter().map(|item| node(content(item))).collect())),
+        Value::Array(items) => {
+            Content::List(Arc::new(items.into_iter().map(|item| node(content(item))).collect()))
+        }
         Value::Object(entries) => Content::Map(Arc::new(
             entries.into_iter().map(|(key, value)| entry(&key, content(value))).collect(),
         )),
@@ -133,12 +138,15 @@ mod tests {
 
     #[test]
     fn flags_lie_over_the_document_and_context_takes_paths_and_json() {
-        let mut root = node(content(serde_json::json!({"subject": {"agent": "a", "user": "u"}, "context": {"x": 1}})));
+        let mut root =
+            node(content(serde_json::json!({"subject": {"agent": "a", "user": "u"}, "context": {"x": 1}})));
         let flags = RequestFlags {
             agent: Some("b".into()),
             priority: Some(-3),
             role: vec!["r".into()],
-            context: ["email.from=ann@x.org", "n=5", r#"{"a.b": [true]}"#, "flag", "t=\"5\""].map(String::from).into(),
+            context: ["email.from=ann@x.org", "n=5", r#"{"a.b": [true]}"#, "flag", "t=\"5\""]
+                .map(String::from)
+                .into(),
             ..RequestFlags::default()
         };
         assert!(flags.lay_over(&mut root).is_some());

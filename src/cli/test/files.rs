@@ -25,7 +25,9 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     for path in paths {
         let metadata = std::fs::metadata(path).with_context(|| path.display().to_string());
         if metadata.or_exit(Exit::Unreachable)?.is_dir() {
-            search(path, 0, &mut found).with_context(|| path.display().to_string()).or_exit(Exit::Unreachable)?;
+            search(path, 0, &mut found)
+                .with_context(|| path.display().to_string())
+                .or_exit(Exit::Unreachable)?;
         } else {
             found.push(path.clone());
         }
@@ -61,7 +63,8 @@ pub fn run(suites: &[PathBuf]) -> Result<Results, Failure> {
     for path in suites {
         results.files.push(bundles.run(path)?);
     }
-    results.gaps = bundles.0.into_iter().map(|(name, tested)| (name, tested.coverage.gaps(&tested.compiled))).collect();
+    results.gaps =
+        bundles.0.into_iter().map(|(name, tested)| (name, tested.coverage.gaps(&tested.compiled))).collect();
     Ok(results)
 }
 
@@ -87,18 +90,28 @@ impl Bundles {
         Ok(FileResult { name, outcome })
     }
 
-    fn on_its_bundle(&mut self, path: &Path, suite: &Suite, bounds: &Bounds) -> Result<simulate::SuiteResult, Broken> {
+    fn on_its_bundle(
+        &mut self,
+        path: &Path,
+        suite: &Suite,
+        bounds: &Bounds,
+    ) -> Result<simulate::SuiteResult, Broken> {
         let name = match &suite.bundle {
             BundleAt::Beside => beside(path)?.display().to_string(),
-            BundleAt::Path(relative, _) => folder(path).join(&**relative).components().collect::<PathBuf>().display().to_string(),
+            BundleAt::Path(relative, _) => {
+                folder(path).join(&**relative).components().collect::<PathBuf>().display().to_string()
+            }
             BundleAt::Inline(..) => format!("{} (bundle)", path.display()),
         };
         if !self.0.contains_key(&name) {
             let compiled = match &suite.bundle {
-                BundleAt::Inline(bytes, _) => whole(bundle::check_files(&[(name.clone(), bytes.clone())], bounds))?,
+                BundleAt::Inline(bytes, _) => {
+                    whole(bundle::check_files(&[(name.clone(), bytes.clone())], bounds))?
+                }
                 BundleAt::Beside | BundleAt::Path(..) => {
                     let offer = content::read(Path::new(&name), bounds);
-                    let offer = offer.map_err(|error| Broken::Unreadable(format!("the bundle cannot be read: {error}")))?;
+                    let offer = offer
+                        .map_err(|error| Broken::Unreadable(format!("the bundle cannot be read: {error}")))?;
                     whole(bundle::check_files(&offer.files, bounds))?
                 }
             };
@@ -126,6 +139,8 @@ fn beside(path: &Path) -> Result<PathBuf, Broken> {
     let stem = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(&name);
     let candidates = ["yaml", "yml", "json"].map(|ending| folder(path).join(format!("{stem}.{ending}")));
     candidates.into_iter().find(|candidate| candidate.is_file()).ok_or_else(|| {
-        Broken::Unreadable(format!("there is no `{stem}.yaml` beside it; name the bundle: `bundle: ./other.yaml`"))
+        Broken::Unreadable(format!(
+            "there is no `{stem}.yaml` beside it; name the bundle: `bundle: ./other.yaml`"
+        ))
     })
 }

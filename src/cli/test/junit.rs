@@ -6,7 +6,8 @@ use tollgate_engine::simulate::{CaseResult, Verdict};
 
 /// The report of all files.
 pub fn xml(files: &[FileResult]) -> String {
-    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"tollgate\">\n");
+    let mut xml =
+        String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"tollgate\">\n");
     for file in files {
         suite(file, &mut xml);
     }
@@ -20,13 +21,22 @@ fn suite(file: &FileResult, xml: &mut String) {
         Ok(result) => {
             let (passed, failed, skipped) = result.counts();
             let tests = passed + failed + skipped;
-            let _ = writeln!(xml, "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failed}\" errors=\"0\" skipped=\"{skipped}\">");
+            let _ = writeln!(
+                xml,
+                "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failed}\" errors=\"0\" skipped=\"{skipped}\">"
+            );
             result.cases.iter().for_each(|one| case(&name, one, xml));
         }
         Err(broken) => {
             let message = escaped(&broken.summary());
-            let _ = writeln!(xml, "  <testsuite name=\"{name}\" tests=\"1\" failures=\"0\" errors=\"1\" skipped=\"0\">");
-            let _ = writeln!(xml, "    <testcase classname=\"{name}\" name=\"the file can be run\"><error message=\"{message}\"/></testcase>");
+            let _ = writeln!(
+                xml,
+                "  <testsuite name=\"{name}\" tests=\"1\" failures=\"0\" errors=\"1\" skipped=\"0\">"
+            );
+            let _ = writeln!(
+                xml,
+                "    <testcase classname=\"{name}\" name=\"the file can be run\"><error message=\"{message}\"/></testcase>"
+            );
         }
     }
     xml.push_str("  </testsuite>\n");

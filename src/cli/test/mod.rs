@@ -16,13 +16,15 @@ use tollgate_engine::simulate::{Gaps, SuiteResult};
 
 /// Run policy tests, and show which rules and conditions they leave out
 #[derive(Debug, clap::Args)]
-#[command(after_help = "A file of tests is called `*.test.yaml` (or .yml, .json) and stands beside its bundle.
+#[command(
+    after_help = "A file of tests is called `*.test.yaml` (or .yml, .json) and stands beside its bundle.
 Exit codes: 0 all passed, 1 one failed, 2 there is no test, 3 something cannot be read.
 
 Examples:
   tollgate test examples
   tollgate test policies/inbox.test.yaml --watch
-  tollgate test policies --junit results.xml --output json")]
+  tollgate test policies --junit results.xml --output json"
+)]
 pub struct Test {
     /// Files of tests, or folders to search for them
     #[arg(required = true, value_name = "PATH")]
@@ -106,7 +108,9 @@ impl Test {
         }
         if let Some(path) = &self.junit {
             let written = std::fs::write(path, junit::xml(&results.files));
-            written.with_context(|| format!("{}: cannot be written", path.display())).or_exit(Exit::Unreachable)?;
+            written
+                .with_context(|| format!("{}: cannot be written", path.display()))
+                .or_exit(Exit::Unreachable)?;
         }
         Ok(if results.passed() { Exit::Fine } else { Exit::Negative })
     }

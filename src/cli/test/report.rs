@@ -50,10 +50,7 @@ pub fn text(results: &Results, verbose: bool) -> String {
     }
     let counts = Counts::of(results);
     let mut parts = vec![styled(GOOD, format!("{} passed", counts.passed))];
-    for (count, word, style) in [
-        (counts.failed, "failed", BAD),
-        (counts.skipped, "skipped", CARE),
-    ] {
+    for (count, word, style) in [(counts.failed, "failed", BAD), (counts.skipped, "skipped", CARE)] {
         let style = if count == 0 { FAINT } else { style };
         parts.push(styled(style, format!("{count} {word}")));
     }
@@ -133,14 +130,21 @@ fn coverage(bundle: &str, gaps: &Gaps, verbose: bool, text: &mut String) {
         plural(gaps.conditions, "condition"),
     );
     let never = gaps.never_decided.iter().map(|rule| format!("`{rule}` never decides"));
-    let sides = gaps.one_sided.iter().map(|one| format!("`{}`: `{}` {}", one.rule, one.condition, one.missing.name()));
+    let sides = gaps
+        .one_sided
+        .iter()
+        .map(|one| format!("`{}`: `{}` {}", one.rule, one.condition, one.missing.name()));
     let all: Vec<String> = never.chain(sides).collect();
     let shown = if verbose { all.len() } else { all.len().min(MOST_GAPS) };
     for gap in all.iter().take(shown) {
         let _ = writeln!(text, "  {}", styled(CARE, gap));
     }
     if shown < all.len() {
-        let _ = writeln!(text, "  {}", styled(FAINT, format!("and {} more: `--verbose` names them", all.len() - shown)));
+        let _ = writeln!(
+            text,
+            "  {}",
+            styled(FAINT, format!("and {} more: `--verbose` names them", all.len() - shown))
+        );
     }
 }
 
@@ -205,9 +209,9 @@ fn failure_json(failure: &Failure) -> Value {
 
 fn coverage_json(gaps: &BTreeMap<String, Gaps>) -> Value {
     let one = |(bundle, gaps): (&String, &Gaps)| {
-        let sides = gaps.one_sided.iter().map(|one| {
-            json!({"rule_id": one.rule, "condition": one.condition, "missing": one.missing.name()})
-        });
+        let sides = gaps.one_sided.iter().map(
+            |one| json!({"rule_id": one.rule, "condition": one.condition, "missing": one.missing.name()}),
+        );
         json!({
             "bundle": bundle,
             "rules": gaps.rules,

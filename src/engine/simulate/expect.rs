@@ -77,8 +77,9 @@ fn holds(expected: &Expected, got: Option<&Value>) -> bool {
         Expected::Absent => got.is_null(),
         Expected::Is(value) => same(value, got),
         Expected::Span(seconds) => number(got).is_some_and(|n| n.to_bits() == seconds.to_bits()),
-        Expected::Range(min, max) => number(got)
-            .is_some_and(|n| min.is_none_or(|min| n >= min) && max.is_none_or(|max| n <= max)),
+        Expected::Range(min, max) => {
+            number(got).is_some_and(|n| min.is_none_or(|min| n >= min) && max.is_none_or(|max| n <= max))
+        }
         Expected::AnyOf(any) => any.iter().any(|expected| holds(expected, Some(got))),
         Expected::Fields(entries) => mismatches(entries, got).is_empty(),
     }
@@ -109,7 +110,8 @@ fn number(got: &Value) -> Option<f64> {
 /// Reads a length of time: `5s`, `4999ms`, `1.5m`, `2h`, `1d`.
 #[must_use]
 pub fn seconds(text: &str) -> Option<f64> {
-    let units = [("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86_400.0)];
+    let units =
+        [("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86_400.0)];
     let (digits, unit) = units.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))?;
     let plain = digits.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     let count: f64 = digits.parse().ok().filter(|_| plain)?;
@@ -139,7 +141,9 @@ impl std::fmt::Display for Expected {
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            value.to_string()
+        }
     }
 }
 
@@ -155,7 +159,8 @@ mod tests {
     #[test]
     fn each_way_to_expect_something() {
         use Expected::{Absent, AnyOf, Fields, Is, Range, Span};
-        let answer = json!({"effect": "ALLOW", "obligations": {"timeout": "0.25s", "limits": {"max_cost": 2}}});
+        let answer =
+            json!({"effect": "ALLOW", "obligations": {"timeout": "0.25s", "limits": {"max_cost": 2}}});
         let timeout = |expected| entry("obligations", Fields(vec![entry("timeout", expected)]));
         for (expected, want) in [
             (entry("effect", Is(json!("ALLOW"))), true),
@@ -172,7 +177,13 @@ mod tests {
             (entry("obligations", Absent), false),
             (entry("approval", Fields(vec![entry("role", Absent)])), true),
             (entry("approval", Fields(vec![entry("role", Is(json!("x")))])), false),
-            (entry("obligations", Fields(vec![entry("limits", Fields(vec![entry("max_cost", Is(json!(2.0)))]))])), true),
+            (
+                entry(
+                    "obligations",
+                    Fields(vec![entry("limits", Fields(vec![entry("max_cost", Is(json!(2.0)))]))]),
+                ),
+                true,
+            ),
         ] {
             assert_eq!(mismatches(std::slice::from_ref(&expected), &answer).is_empty(), want, "{expected:?}");
         }
@@ -180,7 +191,8 @@ mod tests {
 
     #[test]
     fn a_mismatch_names_the_value() {
-        let expected = entry("obligations", Expected::Fields(vec![entry("mode", Expected::Is(json!("draft")))]));
+        let expected =
+            entry("obligations", Expected::Fields(vec![entry("mode", Expected::Is(json!("draft")))]));
         let found = mismatches(&[expected], &json!({"obligations": {"mode": "auto"}}));
         let found: Vec<_> = found.iter().map(|m| (&*m.path, &*m.expected, &*m.got)).collect();
         assert_eq!(found, [("obligations.mode", "draft", "auto")]);
@@ -188,7 +200,15 @@ mod tests {
 
     #[test]
     fn lengths_of_time() {
-        for (text, want) in [("4999ms", Some(4.999)), ("5s", Some(5.0)), ("1.5m", Some(90.0)), ("5", None), ("-1s", None), ("infs", None), ("1e3s", None)] {
+        for (text, want) in [
+            ("4999ms", Some(4.999)),
+            ("5s", Some(5.0)),
+            ("1.5m", Some(90.0)),
+            ("5", None),
+            ("-1s", None),
+            ("infs", None),
+            ("1e3s", None),
+        ] {
             assert_eq!(seconds(text), want, "{text}");
         }
     }

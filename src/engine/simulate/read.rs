@@ -100,7 +100,10 @@ fn case(field: Field<'_>, found: &mut Findings) -> Vec<Case> {
         return sequence(name, &form, found).into_iter().collect();
     }
     let Some(each) = form.present("each") else {
-        return question(&form, found).map(|ask| Case { name: name.into(), place: form.place, ask }).into_iter().collect();
+        return question(&form, found)
+            .map(|ask| Case { name: name.into(), place: form.place, ask })
+            .into_iter()
+            .collect();
     };
     let Some(rows) = each.node.elements() else {
         each.wrong_type("write a list of rows, each a map of variables", found);
@@ -109,8 +112,14 @@ fn case(field: Field<'_>, found: &mut Findings) -> Vec<Case> {
     if rows.is_empty() {
         each.bad_value("has no row", "add a row, or leave `each` out", found);
     }
-    let entries: Vec<Entry> =
-        field.node.entries().unwrap_or_default().iter().filter(|entry| &*entry.key != "each").cloned().collect();
+    let entries: Vec<Entry> = field
+        .node
+        .entries()
+        .unwrap_or_default()
+        .iter()
+        .filter(|entry| &*entry.key != "each")
+        .cloned()
+        .collect();
     let rows = rows::expand(&entries, rows, found);
     rows.into_iter().filter_map(|row| of_row(name, row, found)).collect()
 }
@@ -138,7 +147,12 @@ fn question(form: &Form<'_>, found: &mut Findings) -> Option<Ask> {
     let now = form.present("now").map_or(Some(WallTime::default()), |now| time(now, found));
     let environment = form.present("environment").map_or(Some("default".into()), |name| text(name, found));
     let request = asked(request, found);
-    Some(Ask::Request(Box::new(Question { request, environment: environment?, now: now?, expected: expected? })))
+    Some(Ask::Request(Box::new(Question {
+        request,
+        environment: environment?,
+        now: now?,
+        expected: expected?,
+    })))
 }
 
 /// The request, or what a server would refuse it for. A field that does not exist is a mistake

@@ -55,8 +55,12 @@ impl Filling<'_> {
     fn node(&mut self, node: &Node) -> Node {
         let content = match &node.content {
             Content::Text(text) => return self.text(text, node),
-            Content::List(nodes) => Content::List(Arc::new(nodes.iter().map(|node| self.node(node)).collect())),
-            Content::Map(entries) => Content::Map(Arc::new(entries.iter().map(|entry| self.entry(entry)).collect())),
+            Content::List(nodes) => {
+                Content::List(Arc::new(nodes.iter().map(|node| self.node(node)).collect()))
+            }
+            Content::Map(entries) => {
+                Content::Map(Arc::new(entries.iter().map(|entry| self.entry(entry)).collect()))
+            }
             Content::Null | Content::Bool(_) | Content::Number(_) => return node.clone(),
         };
         Node { place: node.place, content }

@@ -49,8 +49,12 @@ pub const OF_GUARDRAILS: [&str; 5] = ["guardrail", "retry_after", "limits", "rep
 
 const EFFECT: Holds = Holds::Name(&["ALLOW", "DENY", "REQUIRE_APPROVAL", "THROTTLE"]);
 
-const OBLIGATIONS: &[(&str, Holds)] =
-    &[("mode", Holds::Text), ("limits", Holds::Fields(CAPS)), ("timeout", Holds::Span), ("retry", Holds::Fields(RETRY))];
+const OBLIGATIONS: &[(&str, Holds)] = &[
+    ("mode", Holds::Text),
+    ("limits", Holds::Fields(CAPS)),
+    ("timeout", Holds::Span),
+    ("retry", Holds::Fields(RETRY)),
+];
 
 const CAPS: &[(&str, Holds)] = &[
     ("max_tool_calls", Holds::Number),
@@ -100,7 +104,9 @@ impl Holds {
         match self {
             Self::Name(names) => names.to_vec(),
             Self::ReasonCode => ReasonCode::ALL.iter().map(|code| code.name()).collect(),
-            Self::Text | Self::Number | Self::Bool | Self::Span | Self::Fields(_) | Self::ByGuardrail(_) => vec![],
+            Self::Text | Self::Number | Self::Bool | Self::Span | Self::Fields(_) | Self::ByGuardrail(_) => {
+                vec![]
+            }
         }
     }
 
