@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod binary;
+mod cli;
+mod config;
 mod grpc;
+mod process;
 mod reload;
 mod served;
