@@ -41,9 +41,7 @@ impl DataPlane {
             let mut before = self.clock.monotonic();
             for item in items {
                 answers.push(match item {
-                    Item::Ask(request) => {
-                        self.answer(parts.snapshot, request, now, parts.scratch)
-                    }
+                    Item::Ask(request) => self.answer(parts.snapshot, request, now, parts.scratch),
                     Item::Malformed { request_id, reason } => {
                         self.malformed(parts.snapshot, request_id, reason, now)
                     }

@@ -26,9 +26,7 @@ pub(super) fn constant(json: serde_json::Value) -> Const {
         Json::Number(n) => Const::Number(n.as_f64().unwrap()),
         Json::String(text) => Const::Str(text.into()),
         Json::Array(items) => Const::List(items.into_iter().map(constant).collect()),
-        Json::Object(map) => {
-            Const::Map(map.into_iter().map(|(k, v)| (k.into(), constant(v))).collect())
-        }
+        Json::Object(map) => Const::Map(map.into_iter().map(|(k, v)| (k.into(), constant(v))).collect()),
     }
 }
 
@@ -273,9 +271,8 @@ fn a_replaced_bundle_is_freed_when_nobody_reads_it() {
 #[test]
 fn every_answer_is_of_one_bundle_while_bundles_are_swapped() {
     let plane = plane(Options::default());
-    let bundle = |n: usize| {
-        RULES.replace("1.0.0", &format!("{n}.0.0")).replace("allow-send", &format!("allow-{n}-x"))
-    };
+    let bundle =
+        |n: usize| RULES.replace("1.0.0", &format!("{n}.0.0")).replace("allow-send", &format!("allow-{n}-x"));
     install(&plane, &bundle(0));
     let context = context(json!({"ok": true}));
     let done = AtomicBool::new(false);

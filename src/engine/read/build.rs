@@ -67,21 +67,8 @@ struct Anchored {
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(
-        file: u16,
-        limits: &'a Limits,
-        used: &'a mut Used,
-        found: &'a mut Findings,
-    ) -> Self {
-        Self {
-            file,
-            limits,
-            used,
-            found,
-            stack: Vec::new(),
-            anchors: Vec::new(),
-            root: None,
-        }
+    pub(super) fn new(file: u16, limits: &'a Limits, used: &'a mut Used, found: &'a mut Findings) -> Self {
+        Self { file, limits, used, found, stack: Vec::new(), anchors: Vec::new(), root: None }
     }
 
     pub(super) fn finish(self) -> Option<Node> {
@@ -95,42 +82,25 @@ impl<'a> Builder<'a> {
 
     /// Whether the next scalar is the key of a map.
     pub(super) fn awaits_key(&self) -> bool {
-        matches!(
-            self.stack.last(),
-            Some(Frame {
-                items: Items::Map(_, Key::Awaited),
-                ..
-            })
-        )
+        matches!(self.stack.last(), Some(Frame { items: Items::Map(_, Key::Awaited), .. }))
     }
 
     /// An unquoted scalar of YAML.
     pub(super) fn plain(&mut self, text: &str, place: Place, anchor: usize) -> Result<(), Stop> {
         if self.awaits_key() && text == "<<" {
             let remedy = "write the keys out, or quote it where a key is meant";
-            self.found
-                .error_with(Code::Syntax, place, "`<<` would merge another map", remedy);
-            return self.complete(
-                Node {
-                    place,
-                    content: Content::Null,
-                },
-                anchor,
-                0,
-            );
+            self.found.error_with(Code::Syntax, place, "`<<` would merge another map", remedy);
+            return self.complete(Node { place, content: Content::Null }, anchor, 0);
         }
         let content = match scalar::resolve(text) {
             scalar::Scalar::Text => return self.text(text, place, anchor),
             scalar::Scalar::Null => Content::Null,
             scalar::Scalar::Bool(b) => Content::Bool(b),
-            scalar::Scalar::Number(n) if n.is_finite() || self.limits.non_finite => {
-                Content::Number(n)
-            }
+            scalar::Scalar::Number(n) if n.is_finite() || self.limits.non_finite => Content::Number(n),
             scalar::Scalar::Number(_) => {
                 let message = format!("{} is not a finite number", shown(text));
                 let remedy = "write a number, or quote it where text is meant";
-                self.found
-                    .error_with(Code::BadValue, place, message, remedy);
+                self.found.error_with(Code::BadValue, place, message, remedy);
                 Content::Number(0.0)
             }
             scalar::Scalar::TooLarge => self.too_large(text, place),
@@ -145,8 +115,7 @@ impl<'a> Builder<'a> {
     pub(super) fn too_large(&mut self, text: &str, place: Place) -> Content {
         let message = format!("{} is beyond what numbers hold exactly, ±2^53", shown(text));
         let remedy = "write a smaller number, or quote it to make it text";
-        self.found
-            .error_with(Code::BadValue, place, message, remedy);
+        self.found.error_with(Code::BadValue, place, message, remedy);
         Content::Number(0.0)
     }
 
@@ -156,8 +125,7 @@ impl<'a> Builder<'a> {
         let fits = text.len() <= most;
         if !fits {
             let message = format!("a text of {} bytes; at most {most} are read", text.len());
-            self.found
-                .error_with(Code::OutOfBounds, place, message, "shorten it");
+            self.found.error_with(Code::OutOfBounds, place, message, "shorten it");
         }
         let kept = if fits { text } else { "" };
         self.used.text_bytes += kept.len();
@@ -178,11 +146,7 @@ impl<'a> Builder<'a> {
         if self.awaits_key() {
             self.refuse_key_of_lists(place);
         }
-        let items = if is_map {
-            Items::Map(Vec::new(), Key::Awaited)
-        } else {
-            Items::List(Vec::new())
-        };
+        let items = if is_map { Items::Map(Vec::new(), Key::Awaited) } else { Items::List(Vec::new()) };
         self.stack.push(Frame {
             place,
             items,
@@ -203,22 +167,11 @@ impl<'a> Builder<'a> {
             Items::List(nodes) => Content::List(Arc::new(nodes)),
             Items::Map(entries, _) => Content::Map(Arc::new(self.without_duplicates(entries))),
         };
-        let node = Node {
-            place: frame.place,
-            content,
-        };
+        let node = Node { place: frame.place, content };
         if frame.anchor > 0 {
             let nodes = self.used.nodes - frame.nodes_before + 1;
             let bytes = self.used.text_bytes - frame.bytes_before;
-            self.remember(
-                frame.anchor,
-                Anchored {
-                    node: node.clone(),
-                    nodes,
-                    bytes,
-                    height: frame.height,
-                },
-            );
+            self.remember(frame.anchor, Anchored { node: node.clone(), nodes, bytes, height: frame.height });
         }
         self.complete(node, 0, frame.height)
     }
@@ -226,20 +179,8 @@ impl<'a> Builder<'a> {
     /// An alias: shares the node, and counts all that it stands for before it does.
     pub(super) fn alias(&mut self, id: usize, place: Place) -> Result<(), Stop> {
         if self.awaits_key() {
-            self.found.error_with(
-                Code::Syntax,
-                place,
-                "an alias as a key",
-                "write the key out",
-            );
-            return self.complete(
-                Node {
-                    place,
-                    content: Content::Null,
-                },
-                0,
-                0,
-            );
+            self.found.error_with(Code::Syntax, place, "an alias as a key", "write the key out");
+            return self.complete(Node { place, content: Content::Null }, 0, 0);
         }
         if id > self.limits.alias_nodes {
             let message = format!("more than {} anchors", self.limits.alias_nodes);
@@ -247,8 +188,7 @@ impl<'a> Builder<'a> {
         }
         let Some(Some(target)) = self.anchors.get(id) else {
             let message = "the alias stands inside what it names";
-            self.found
-                .error_with(Code::Syntax, place, message, "write the value out");
+            self.found.error_with(Code::Syntax, place, message, "write the value out");
             return Err(Stop);
         };
         let (nodes, bytes, height) = (target.nodes, target.bytes, target.height);
@@ -264,10 +204,7 @@ impl<'a> Builder<'a> {
             return Err(self.bound(place, message, "write the values out, or use `data`"));
         }
         if self.used.alias_bytes > self.limits.bytes {
-            let message = format!(
-                "aliases stand for more than {} bytes of text",
-                self.limits.bytes
-            );
+            let message = format!("aliases stand for more than {} bytes of text", self.limits.bytes);
             return Err(self.bound(place, message, "write the values out, or use `data`"));
         }
         self.used.nodes = self.used.nodes.saturating_add(nodes.saturating_sub(1));
@@ -277,17 +214,13 @@ impl<'a> Builder<'a> {
 
     /// Records an error that ends the reading.
     pub(super) fn bound(&mut self, place: Place, message: String, remedy: &str) -> Stop {
-        self.found
-            .error_with(Code::OutOfBounds, place, message, remedy);
+        self.found.error_with(Code::OutOfBounds, place, message, remedy);
         Stop
     }
 
     /// Records that lists and maps are nested too deeply.
     pub(super) fn too_deep(&mut self, place: Place) -> Stop {
-        let message = format!(
-            "lists and maps are nested deeper than {}",
-            self.limits.depth
-        );
+        let message = format!("lists and maps are nested deeper than {}", self.limits.depth);
         self.bound(place, message, "flatten them")
     }
 
@@ -299,20 +232,8 @@ impl<'a> Builder<'a> {
             return Err(self.bound(node.place, message, "split it into several bundles"));
         }
         if anchor > 0 {
-            let bytes = if let Content::Text(text) = &node.content {
-                text.len()
-            } else {
-                0
-            };
-            self.remember(
-                anchor,
-                Anchored {
-                    node: node.clone(),
-                    nodes: 1,
-                    bytes,
-                    height,
-                },
-            );
+            let bytes = if let Content::Text(text) = &node.content { text.len() } else { 0 };
+            self.remember(anchor, Anchored { node: node.clone(), nodes: 1, bytes, height });
         }
         let Some(frame) = self.stack.last_mut() else {
             self.root = Some(node);
@@ -354,22 +275,13 @@ impl<'a> Builder<'a> {
 
     fn refuse_key(&mut self, content: &Content, text: &str, place: Place) {
         let message = format!("the key {} is {}", shown(text), content.type_name());
-        let remedy = if text.is_empty() {
-            "write a key before the colon"
-        } else {
-            "quote it"
-        };
+        let remedy = if text.is_empty() { "write a key before the colon" } else { "quote it" };
         self.found.error_with(Code::Syntax, place, message, remedy);
     }
 
     fn refuse_key_of_lists(&mut self, place: Place) {
         let message = "a list or a map as a key";
-        self.found.error_with(
-            Code::Syntax,
-            place,
-            message,
-            "write text, or quote `[` and `{`",
-        );
+        self.found.error_with(Code::Syntax, place, message, "write text, or quote `[` and `{`");
     }
 
     /// Keeps the first of entries with the same key, and reports the others.
@@ -390,30 +302,19 @@ impl<'a> Builder<'a> {
         }
         for (second, first) in &again {
             if let (Some(second), Some(first)) = (entries.get(*second), entries.get(*first)) {
-                let message = format!(
-                    "the key {} stands already at line {}",
-                    shown(&second.key),
-                    first.place.line
-                );
-                self.found
-                    .error_with(Code::Syntax, second.place, message, "keep one of them");
+                let message =
+                    format!("the key {} stands already at line {}", shown(&second.key), first.place.line);
+                self.found.error_with(Code::Syntax, second.place, message, "keep one of them");
             }
         }
         again.sort_unstable();
         let repeated = |i: &usize| again.binary_search_by_key(i, |(second, _)| *second).is_ok();
         let kept = entries.into_iter().enumerate();
-        kept.filter(|(i, _)| !repeated(i))
-            .map(|(_, entry)| entry)
-            .collect()
+        kept.filter(|(i, _)| !repeated(i)).map(|(_, entry)| entry).collect()
     }
 
     /// A place in this file.
     pub(super) fn place(&self, line: usize, column: usize, length: usize) -> Place {
-        Place {
-            file: self.file,
-            line: narrow(line),
-            column: narrow(column),
-            length: narrow(length.max(1)),
-        }
+        Place { file: self.file, line: narrow(line), column: narrow(column), length: narrow(length.max(1)) }
     }
 }

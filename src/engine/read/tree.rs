@@ -75,18 +75,10 @@ pub fn parse(
     found: &mut Findings,
 ) -> Option<Node> {
     if file.bytes.len() > limits.bytes {
-        let place = Place {
-            file: index,
-            ..Place::default()
-        };
+        let place = Place { file: index, ..Place::default() };
         let (len, most) = (file.bytes.len(), limits.bytes);
         let message = format!("the file has {len} bytes, and at most {most} are read");
-        found.error_with(
-            Code::OutOfBounds,
-            place,
-            message,
-            "split it, or raise the bound",
-        );
+        found.error_with(Code::OutOfBounds, place, message, "split it, or raise the bound");
         return None;
     }
     let text = source::decode(file.bytes, index, found)?;
@@ -114,13 +106,7 @@ pub fn parse(
     as_yaml(text, index, limits, used, found)
 }
 
-fn as_yaml(
-    text: &str,
-    file: u16,
-    limits: &Limits,
-    used: &mut Used,
-    found: &mut Findings,
-) -> Option<Node> {
+fn as_yaml(text: &str, file: u16, limits: &Limits, used: &mut Used, found: &mut Findings) -> Option<Node> {
     let mut builder = Builder::new(file, limits, used, found);
     yaml::read(text, &mut builder).ok()?;
     builder.finish()
@@ -165,39 +151,24 @@ impl Node {
     /// The entries, where it is a map.
     #[must_use]
     pub fn entries(&self) -> Option<&[Entry]> {
-        if let Content::Map(entries) = &self.content {
-            Some(entries)
-        } else {
-            None
-        }
+        if let Content::Map(entries) = &self.content { Some(entries) } else { None }
     }
 
     /// The elements, where it is a list.
     #[must_use]
     pub fn elements(&self) -> Option<&[Node]> {
-        if let Content::List(nodes) = &self.content {
-            Some(nodes)
-        } else {
-            None
-        }
+        if let Content::List(nodes) = &self.content { Some(nodes) } else { None }
     }
 
     /// The text, where it is one.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
-        if let Content::Text(text) = &self.content {
-            Some(text)
-        } else {
-            None
-        }
+        if let Content::Text(text) = &self.content { Some(text) } else { None }
     }
 
     /// The value of this key, where it is a map that has it.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Self> {
-        self.entries()?
-            .iter()
-            .find(|e| *e.key == *key)
-            .map(|e| &e.node)
+        self.entries()?.iter().find(|e| *e.key == *key).map(|e| &e.node)
     }
 }

@@ -8,9 +8,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use tollgate_engine::compile::{self, Compiled};
-use tollgate_engine::decide::{
-    Answer, Decision, Obligations, Request, Scratch, Subject, authorize, explain,
-};
+use tollgate_engine::decide::{Answer, Decision, Obligations, Request, Scratch, Subject, authorize, explain};
 use tollgate_engine::model::{Bundle, ReasonCode, Rule};
 use tollgate_engine::time::WallTime;
 use tollgate_engine::value::{Fields, Seq, View};
@@ -56,10 +54,7 @@ const NOW: WallTime = WallTime::from_nanos(1_795_248_000_000_000_000);
 /// Decisions of each workload.
 const DECISIONS: usize = 512;
 
-#[expect(
-    clippy::expect_used,
-    reason = "a workload that does not compile fails the test"
-)]
+#[expect(clippy::expect_used, reason = "a workload that does not compile fails the test")]
 fn prepared(kind: Kind, rules: usize, change: fn(&mut Bundle)) -> (Workload, Compiled) {
     let mut workload = Workload::of(kind, rules);
     let mut bundle = workload.bundle.take().expect("a workload has a bundle");
@@ -96,11 +91,7 @@ impl Seen {
 
 /// Leaves the rules whose `when` calls a function: their operands are gathered in a vector.
 fn without_calls(bundle: &mut Bundle) {
-    let calls = |rule: &Rule| {
-        rule.when
-            .as_ref()
-            .is_some_and(|when| when.value.contains('('))
-    };
+    let calls = |rule: &Rule| rule.when.as_ref().is_some_and(|when| when.value.contains('('));
     bundle.rules.retain(|rule| !calls(rule));
 }
 
@@ -121,20 +112,10 @@ fn a_decision_allocates_nothing() {
             };
             let _warm: u64 = (0..DECISIONS).map(&mut decide).sum();
             let allocations: u64 = (0..DECISIONS).map(&mut decide).sum();
-            assert_eq!(
-                allocations, 0,
-                "{name}, {rules} rules, {DECISIONS} decisions"
-            );
+            assert_eq!(allocations, 0, "{name}, {rules} rules, {DECISIONS} decisions");
         }
     }
-    let all = Seen {
-        allow: true,
-        deny: true,
-        approval: true,
-        default: true,
-        modified: true,
-        by_error: true,
-    };
+    let all = Seen { allow: true, deny: true, approval: true, default: true, modified: true, by_error: true };
     assert_eq!(seen, all, "the workloads must reach every kind of answer");
 }
 
@@ -143,13 +124,7 @@ fn the_counter_counts() {
     let (workload, compiled) = prepared(Kind::Exact, 10, |_| ());
     let before = ALLOCATIONS.get();
     let request = workload.request(0);
-    explain(
-        &compiled,
-        &request,
-        "production",
-        NOW,
-        &mut Scratch::default(),
-    );
+    explain(&compiled, &request, "production", NOW, &mut Scratch::default());
     assert!(ALLOCATIONS.get() > before);
 }
 
@@ -186,8 +161,7 @@ impl Fields for WatchedContext<'_> {
         self.entries.field(name)
     }
     fn each<'a>(&'a self, visit: &mut dyn FnMut(&'a str, View<'a>)) {
-        self.looked_into
-            .set(self.looked_into.get() + self.entries.len());
+        self.looked_into.set(self.looked_into.get() + self.entries.len());
         self.entries.each(visit);
     }
 }
@@ -203,18 +177,9 @@ fn rules_looked_at(kind: Kind, rules: usize) -> f64 {
     let (roles, mut scratch) = (Watched::default(), Scratch::default());
     for turn in 0..DECISIONS {
         let plain = workload.request(turn);
-        let context = WatchedContext {
-            entries: plain.context,
-            looked_into: Cell::new(0),
-        };
-        let request = Request {
-            context: &context,
-            subject: Subject {
-                roles: &roles,
-                ..plain.subject
-            },
-            ..plain
-        };
+        let context = WatchedContext { entries: plain.context, looked_into: Cell::new(0) };
+        let request =
+            Request { context: &context, subject: Subject { roles: &roles, ..plain.subject }, ..plain };
         authorize(&compiled, &request, "production", NOW, &mut scratch);
         let (looked, has) = (context.looked_into.get(), context.len());
         assert!(looked <= has, "{kind:?}: {looked} looks at {has} entries");
@@ -239,9 +204,6 @@ fn a_decision_looks_at_few_rules_however_many_there_are() {
         (Kind::ModifyThreshold, 10.0),
     ] {
         let looked_at = rules_looked_at(kind, 10_000);
-        assert!(
-            looked_at <= most,
-            "{kind:?}: {looked_at} of 10,000, not {most}"
-        );
+        assert!(looked_at <= most, "{kind:?}: {looked_at} of 10,000, not {most}");
     }
 }

@@ -31,21 +31,13 @@ struct Subject {
 #[expect(clippy::print_stdout, reason = "the table is what this is for")]
 pub fn print(only: Option<&str>) {
     println!("\nns a decision: median (min to max) of {ROUNDS} turns, p99 of those timed singly\n");
-    println!(
-        "| rules | {} | 10 to 10,000 | to 100,000 |",
-        SIZES.map(|n| n.to_string()).join(" | ")
-    );
+    println!("| rules | {} | 10 to 10,000 | to 100,000 |", SIZES.map(|n| n.to_string()).join(" | "));
     println!("|---|{}---|---|", "---|".repeat(SIZES.len()));
-    let kinds = Kind::ALL
-        .iter()
-        .filter(|(name, _)| only.is_none_or(|only| *name == only));
+    let kinds = Kind::ALL.iter().filter(|(name, _)| only.is_none_or(|only| *name == only));
     for (at, (name, kind)) in kinds.enumerate() {
         let mut subjects = SIZES.map(|rules| Subject::of(*kind, rules));
         if at == 0 {
-            println!(
-                "| (the request alone) | {:.0} |||||||",
-                subjects[0].request_alone()
-            );
+            println!("| (the request alone) | {:.0} |||||||", subjects[0].request_alone());
         }
         for _ in 0..ROUNDS {
             subjects.iter_mut().for_each(Subject::take_turn);
@@ -53,12 +45,7 @@ pub fn print(only: Option<&str>) {
         let medians = subjects.each_ref().map(|subject| median(&subject.nanos));
         let cells = subjects.each_mut().map(|subject| subject.cell());
         let growth = |to: usize| medians[to] / medians[0];
-        println!(
-            "| {name} | {} | {:.2}x | {:.2}x |",
-            cells.join(" | "),
-            growth(3),
-            growth(4)
-        );
+        println!("| {name} | {} | {:.2}x | {:.2}x |", cells.join(" | "), growth(3), growth(4));
     }
     println!("\ncompilation, ms: median (min to max) of 5\n");
     println!("| rules | 10,000 | 100,000 |\n|---|---|---|");
@@ -71,14 +58,8 @@ pub fn print(only: Option<&str>) {
 impl Subject {
     fn of(kind: Kind, rules: usize) -> Self {
         let (workload, compiled) = prepared(kind, rules);
-        let mut subject = Self {
-            workload,
-            compiled,
-            scratch: Scratch::default(),
-            turn: 0,
-            batch: 1,
-            nanos: Vec::new(),
-        };
+        let mut subject =
+            Self { workload, compiled, scratch: Scratch::default(), turn: 0, batch: 1, nanos: Vec::new() };
         while subject.time(subject.batch) < TURN / 2 {
             subject.batch *= 2;
         }
@@ -106,15 +87,8 @@ impl Subject {
     }
 
     fn cell(&mut self) -> String {
-        let (low, high) = (
-            least(&self.nanos),
-            -least(&self.nanos.iter().map(|n| -n).collect::<Vec<_>>()),
-        );
-        format!(
-            "{:.0} ({low:.0} to {high:.0}), {:.0}",
-            median(&self.nanos),
-            self.p99()
-        )
+        let (low, high) = (least(&self.nanos), -least(&self.nanos.iter().map(|n| -n).collect::<Vec<_>>()));
+        format!("{:.0} ({low:.0} to {high:.0}), {:.0}", median(&self.nanos), self.p99())
     }
 
     /// The 99th percentile of decisions timed one by one, less what reading the clock takes.

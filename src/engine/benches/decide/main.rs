@@ -56,8 +56,7 @@ fn measure() {
 /// So many decisions on so many rules, and nothing else.
 fn profile(kind: &str, rules: &str, decisions: &str) {
     let found = Kind::ALL.iter().find(|(name, _)| *name == kind);
-    let (Some((_, kind)), Ok(rules), Ok(decisions)) = (found, rules.parse(), decisions.parse())
-    else {
+    let (Some((_, kind)), Ok(rules), Ok(decisions)) = (found, rules.parse(), decisions.parse()) else {
         unreachable!("`--profile` takes a kind and two numbers, such as `exact 10000 1000000`");
     };
     let (workload, compiled) = prepared(*kind, rules);
@@ -95,11 +94,7 @@ fn compilation(criterion: &mut Criterion) {
             group.bench_function(BenchmarkId::new(name, rules), |bencher| {
                 let bundle = Workload::of(kind, rules).bundle;
                 let copy = || bundle.clone();
-                bencher.iter_batched(
-                    copy,
-                    |copy| copy.map(compile::bundle),
-                    BatchSize::PerIteration,
-                );
+                bencher.iter_batched(copy, |copy| copy.map(compile::bundle), BatchSize::PerIteration);
             });
         }
     }
@@ -120,11 +115,5 @@ fn prepared(kind: Kind, rules: usize) -> (Workload, Compiled) {
 /// One decision; its result is hidden from the optimiser.
 fn decide(workload: &Workload, compiled: &Compiled, turn: usize, scratch: &mut Scratch) {
     let request = workload.request(turn);
-    black_box(authorize(
-        compiled,
-        black_box(&request),
-        "production",
-        NOW,
-        scratch,
-    ));
+    black_box(authorize(compiled, black_box(&request), "production", NOW, scratch));
 }

@@ -5,19 +5,12 @@ use tollgate_engine::value::{Const, ConstMap};
 
 use super::dice::Dice;
 use super::shape::{
-    DENY, at_least, at_most, bundle, equals, exactly, glob, map, on, rule, some_effect,
-    some_modify, text, when,
+    DENY, at_least, at_most, bundle, equals, exactly, glob, map, on, rule, some_effect, some_modify, text,
+    when,
 };
 use super::{Asked, CONTEXTS, REQUESTS, Workload};
 
-const CATEGORIES: [&str; 6] = [
-    "phishing",
-    "newsletter",
-    "invoice",
-    "personal",
-    "spam",
-    "support",
-];
+const CATEGORIES: [&str; 6] = ["phishing", "newsletter", "invoice", "personal", "spam", "support"];
 
 /// One rule a pair of agent and action, three conditions each.
 pub fn exact(rules: usize, dice: &mut Dice, effect: fn(&mut Dice) -> RuleEffect) -> Workload {
@@ -159,9 +152,7 @@ struct Pairs {
 impl Pairs {
     /// A few more pairs than rules, so that some requests find none.
     fn of(rules: usize, dice: &mut Dice) -> Self {
-        let side = (1..)
-            .find(|side| side * side >= rules + rules / 8)
-            .unwrap_or(1);
+        let side = (1..).find(|side| side * side >= rules + rules / 8).unwrap_or(1);
         let mut taken = dice.shuffled(side * side);
         taken.truncate(rules);
         Self { side, taken }
@@ -199,10 +190,7 @@ impl Pairs {
         let names = 0..self.side;
         Workload {
             bundle: Some(bundle(rules)),
-            agents: names
-                .clone()
-                .map(|n| self.agent(n * self.side).into())
-                .collect(),
+            agents: names.clone().map(|n| self.agent(n * self.side).into()).collect(),
             actions: names.map(|n| self.action(n).into()).collect(),
             tenants: vec!["acme".into()],
             contexts,
@@ -236,24 +224,14 @@ fn contexts(dice: &mut Dice) -> Vec<ConstMap> {
             (
                 "sender",
                 Const::Map(map([
-                    (
-                        "domain",
-                        text(if dice.percent(50) {
-                            "partner.example"
-                        } else {
-                            "b.test"
-                        }),
-                    ),
+                    ("domain", text(if dice.percent(50) { "partner.example" } else { "b.test" })),
                     ("verified", Const::Bool(dice.percent(50))),
                 ])),
             ),
             ("subject", text("Your invoice of November is ready")),
             ("attachments", Const::Number(dice.below(5) as f64)),
             ("folder", text("inbox")),
-            (
-                "labels",
-                Const::List(vec![text("external"), text("unread")]),
-            ),
+            ("labels", Const::List(vec![text("external"), text("unread")])),
             ("thread", text("0f3d2a77-7a61-4f0e-9d1c-5b8a1c2f9e10")),
         ])
     };

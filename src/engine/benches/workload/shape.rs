@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use tollgate_engine::condition::glob::Glob;
 use tollgate_engine::id::{Digest, RuleId};
 use tollgate_engine::model::{
-    Approval, Bundle, Caps, Condition, Defaults, Disposition, Modify, Op, Path, Pattern, Place,
-    Placed, Rule, RuleEffect, Scope, Spelling, Target,
+    Approval, Bundle, Caps, Condition, Defaults, Disposition, Modify, Op, Path, Pattern, Place, Placed, Rule,
+    RuleEffect, Scope, Spelling, Target,
 };
 use tollgate_engine::unit::Span;
 use tollgate_engine::value::{Const, ConstMap};
@@ -77,10 +77,7 @@ pub fn some_modify(dice: &mut Dice) -> RuleEffect {
     let calls = 1 + dice.below(50) as u64;
     RuleEffect::Modify(Modify {
         mode: dice.percent(50).then(|| "draft".into()),
-        limits: Caps {
-            max_tool_calls: Some(calls),
-            ..Caps::default()
-        },
+        limits: Caps { max_tool_calls: Some(calls), ..Caps::default() },
         timeout: Some(Span::from_nanos(calls * 1_000_000_000)),
     })
 }
@@ -98,10 +95,7 @@ pub fn glob(text: &str) -> Option<Vec<Pattern>> {
 
 /// An expression, as a rule has it.
 pub fn when(source: String) -> Option<Placed<Box<str>>> {
-    Some(Placed {
-        value: source.into(),
-        place: Place::default(),
-    })
+    Some(Placed { value: source.into(), place: Place::default() })
 }
 
 /// A condition on a field of the context.

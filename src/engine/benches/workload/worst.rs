@@ -24,9 +24,7 @@ pub fn threshold(rules: usize, dice: &mut Dice, effect: fn(&mut Dice) -> RuleEff
         rule
     });
     let made = made.collect();
-    workload(made, dice, |dice| {
-        map([("risk_score", Const::Number(few(rules, dice)))])
-    })
+    workload(made, dice, |dice| map([("risk_score", Const::Number(few(rules, dice)))]))
 }
 
 /// Even rules match from far above on, odd ones up to far below.
@@ -35,17 +33,12 @@ pub fn both_ways(rules: usize, dice: &mut Dice) -> Workload {
     let made = bounds.iter().enumerate().map(|(number, bound)| {
         let mut rule = rule(number, some_effect(dice));
         let bound = 1_000.0 + *bound as f64;
-        rule.conditions = if number % 2 == 0 {
-            vec![at_least("balance", bound)]
-        } else {
-            vec![at_most("balance", -bound)]
-        };
+        rule.conditions =
+            if number % 2 == 0 { vec![at_least("balance", bound)] } else { vec![at_most("balance", -bound)] };
         rule
     });
     let made = made.collect();
-    workload(made, dice, |dice| {
-        map([("balance", Const::Number(1_000.0 * dice.unit()))])
-    })
+    workload(made, dice, |dice| map([("balance", Const::Number(1_000.0 * dice.unit()))]))
 }
 
 /// `n <= position <= n + 0.5` for each n; every other request lies in a gap.
@@ -54,16 +47,11 @@ pub fn window(rules: usize, dice: &mut Dice) -> Workload {
     let made = starts.iter().enumerate().map(|(number, start)| {
         let mut rule = rule(number, some_effect(dice));
         let (low, high) = (*start as f64, *start as f64 + 0.5);
-        rule.conditions = vec![on(
-            "position",
-            Op::Between(Const::Number(low), Const::Number(high)),
-        )];
+        rule.conditions = vec![on("position", Op::Between(Const::Number(low), Const::Number(high)))];
         rule
     });
     let made = made.collect();
-    workload(made, dice, |dice| {
-        map([("position", Const::Number(rules as f64 * dice.unit()))])
-    })
+    workload(made, dice, |dice| map([("position", Const::Number(rules as f64 * dice.unit()))]))
 }
 
 /// `case == "case-n"` for each n; every other request is about a case without a rule.
@@ -102,10 +90,7 @@ pub fn two_thresholds(rules: usize, dice: &mut Dice) -> Workload {
     let bounds = dice.shuffled(rules);
     let made = bounds.iter().enumerate().map(|(number, bound)| {
         let mut rule = rule(number, some_effect(dice));
-        rule.conditions = vec![
-            at_least("a", *bound as f64),
-            at_least("b", (rules - bound) as f64),
-        ];
+        rule.conditions = vec![at_least("a", *bound as f64), at_least("b", (rules - bound) as f64)];
         rule
     });
     let made = made.collect();
@@ -121,10 +106,8 @@ pub fn two_thresholds(rules: usize, dice: &mut Dice) -> Workload {
 pub fn wrong_type(rules: usize, dice: &mut Dice) -> Workload {
     let made = (0..rules).map(|number| {
         let mut rule = rule(number, DENY);
-        rule.conditions = vec![
-            at_least("risk_score", number as f64),
-            equals("case", &format!("case-{number}")),
-        ];
+        rule.conditions =
+            vec![at_least("risk_score", number as f64), equals("case", &format!("case-{number}"))];
         rule
     });
     let made = made.collect();
@@ -146,9 +129,7 @@ pub fn modify(rules: usize, dice: &mut Dice) -> Workload {
         rule
     });
     let made = made.collect();
-    workload(made, dice, |dice| {
-        map([("risk_score", Const::Number(16.0 * dice.unit() - 1.0))])
-    })
+    workload(made, dice, |dice| map([("risk_score", Const::Number(16.0 * dice.unit() - 1.0))]))
 }
 
 /// Agents like `*-n-*`; every other request fits none.
@@ -161,9 +142,7 @@ pub fn infix(rules: usize, dice: &mut Dice) -> Workload {
     let made = made.collect();
     let mut workload = workload(made, dice, |_| ConstMap::new());
     let agents = 0..CONTEXTS;
-    workload.agents = agents
-        .map(|_| format!("worker-{}-a", dice.below(2 * rules)).into())
-        .collect();
+    workload.agents = agents.map(|_| format!("worker-{}-a", dice.below(2 * rules)).into()).collect();
     for (turn, asked) in workload.asked.iter_mut().enumerate() {
         asked.agent = (turn % CONTEXTS) as u32;
     }
@@ -179,16 +158,9 @@ fn few(rules: usize, dice: &mut Dice) -> f64 {
     (rules as f64).powf(dice.unit()) - 1.0
 }
 
-fn workload(
-    rules: Vec<Rule>,
-    dice: &mut Dice,
-    context: impl Fn(&mut Dice) -> ConstMap,
-) -> Workload {
+fn workload(rules: Vec<Rule>, dice: &mut Dice, context: impl Fn(&mut Dice) -> ConstMap) -> Workload {
     let contexts = (0..CONTEXTS).map(|_| context(dice)).collect();
-    let ask = |turn: usize| Asked {
-        context: (turn % CONTEXTS) as u32,
-        ..Asked::default()
-    };
+    let ask = |turn: usize| Asked { context: (turn % CONTEXTS) as u32, ..Asked::default() };
     Workload {
         bundle: Some(bundle(rules)),
         agents: vec!["team-1.worker-1".into()],

@@ -72,62 +72,31 @@ const MOST_COUNTED: u64 = 1 << 53;
 /// Reads a request that stands in a document. What is wrong is reported, and the request is then
 /// not what was meant; null is absence, as in the JSON of protobuf.
 #[must_use]
-pub fn document(
-    field: Field<'_>,
-    bounds: &RequestBounds,
-    found: &mut Findings,
-) -> Option<RequestDocument> {
+pub fn document(field: Field<'_>, bounds: &RequestBounds, found: &mut Findings) -> Option<RequestDocument> {
     let form = Form::open(field, &REQUEST, found)?;
     let mut read = Reader { bounds, found };
     let action = match form.present("action") {
         Some(field) => read.action(field),
         None => {
             let remedy = "add `action: {name: ...}`";
-            read.found.error_with(
-                Code::MissingField,
-                form.place,
-                "a request needs `action`",
-                remedy,
-            );
+            read.found.error_with(Code::MissingField, form.place, "a request needs `action`", remedy);
             None
         }
     };
     Some(RequestDocument {
-        subject: form
-            .present("subject")
-            .and_then(|f| read.subject(f))
-            .unwrap_or_default(),
-        context: form
-            .present("context")
-            .and_then(|f| read.context(f))
-            .unwrap_or_default(),
+        subject: form.present("subject").and_then(|f| read.subject(f)).unwrap_or_default(),
+        context: form.present("context").and_then(|f| read.context(f)).unwrap_or_default(),
         environment: read.name(&form, "environment"),
         mode: read.name(&form, "mode"),
-        phase: form
-            .present("phase")
-            .and_then(|f| phase(f, read.found))
-            .unwrap_or_default(),
-        priority: form
-            .present("priority")
-            .and_then(|f| f.whole(i32::MIN, i32::MAX, read.found)),
-        estimate: form
-            .present("estimate")
-            .and_then(|f| read.estimate(f))
-            .unwrap_or_default(),
+        phase: form.present("phase").and_then(|f| phase(f, read.found)).unwrap_or_default(),
+        priority: form.present("priority").and_then(|f| f.whole(i32::MIN, i32::MAX, read.found)),
+        estimate: form.present("estimate").and_then(|f| read.estimate(f)).unwrap_or_default(),
         batch_id: read.name(&form, "batch_id"),
         request_id: read.name(&form, "request_id"),
-        attempt: form
-            .present("attempt")
-            .and_then(|f| f.whole(0, u32::MAX, read.found))
-            .unwrap_or_default(),
+        attempt: form.present("attempt").and_then(|f| f.whole(0, u32::MAX, read.found)).unwrap_or_default(),
         grants: read.texts(&form, "grants", bounds.grants, bounds.string_bytes),
-        dry_run: form
-            .present("dry_run")
-            .and_then(|f| f.boolean(read.found))
-            .unwrap_or_default(),
-        time_left: form
-            .present("time_left")
-            .and_then(|f| f.duration(read.found)),
+        dry_run: form.present("dry_run").and_then(|f| f.boolean(read.found)).unwrap_or_default(),
+        time_left: form.present("time_left").and_then(|f| f.duration(read.found)),
         // last, so that what is wrong with the others is reported too
         action: action?,
     })
@@ -165,18 +134,9 @@ impl Reader<'_> {
             handler: self.name(&form, "handler"),
             tags: self.names(&form, "tags"),
         };
-        if action.name.is_empty()
-            && form
-                .present("name")
-                .is_none_or(|f| f.node.text() == Some(""))
-        {
+        if action.name.is_empty() && form.present("name").is_none_or(|f| f.node.text() == Some("")) {
             let remedy = "name what is to be done";
-            self.found.error_with(
-                Code::MissingField,
-                form.place,
-                "`action` needs `name`",
-                remedy,
-            );
+            self.found.error_with(Code::MissingField, form.place, "`action` needs `name`", remedy);
         }
         Some(action)
     }
@@ -185,15 +145,9 @@ impl Reader<'_> {
         let form = Form::open(field, &ESTIMATE, self.found)?;
         Some(Estimate {
             cost: form.present("cost").and_then(|f| f.money(self.found)),
-            tokens: form
-                .present("tokens")
-                .and_then(|f| f.whole(0, MOST_COUNTED, self.found)),
-            compute: form
-                .present("compute")
-                .and_then(|f| f.whole(0, MOST_COUNTED, self.found)),
-            duration: form
-                .present("duration")
-                .and_then(|f| f.duration(self.found)),
+            tokens: form.present("tokens").and_then(|f| f.whole(0, MOST_COUNTED, self.found)),
+            compute: form.present("compute").and_then(|f| f.whole(0, MOST_COUNTED, self.found)),
+            duration: form.present("duration").and_then(|f| f.duration(self.found)),
         })
     }
 
@@ -226,10 +180,7 @@ impl Reader<'_> {
     fn text(&mut self, field: Field<'_>, most: usize) -> Option<Box<str>> {
         let text = field.text(self.found)?;
         if text.len() > most {
-            let what = format!(
-                "is a text of {} bytes; at most {most} are taken",
-                text.len()
-            );
+            let what = format!("is a text of {} bytes; at most {most} are taken", text.len());
             self.out_of_bounds(field.node, &field.label(), &what);
         }
         Some(text.into())
@@ -269,18 +220,12 @@ impl Reader<'_> {
             }
             let most = self.bounds.name_bytes;
             if name.len() > most {
-                let what = format!(
-                    "is a name of {} bytes; at most {most} are taken",
-                    name.len()
-                );
+                let what = format!("is a name of {} bytes; at most {most} are taken", name.len());
                 self.out_of_bounds(node, &shown(name), &what);
             }
             let most = self.bounds.string_bytes;
             if let Some(text) = node.text().filter(|text| text.len() > most) {
-                let what = format!(
-                    "is a text of {} bytes; at most {most} are taken",
-                    text.len()
-                );
+                let what = format!("is a text of {} bytes; at most {most} are taken", text.len());
                 self.out_of_bounds(node, &shown(name), &what);
             }
             if !self.within(node, name, depth + 1, values) {
@@ -292,19 +237,13 @@ impl Reader<'_> {
 
     fn out_of_bounds(&mut self, node: &Node, label: &str, what: &str) {
         let message = format!("{label} {what}");
-        self.found
-            .error_with(Code::OutOfBounds, node.place, message, "send less");
+        self.found.error_with(Code::OutOfBounds, node.place, message, "send less");
     }
 }
 
 fn kind(field: Field<'_>, found: &mut Findings) -> Option<ActionKind> {
     let all = ActionKind::ALL.map(|kind| (kind.name(), Some(kind)));
-    enumerated(
-        field,
-        "ACTION_KIND_",
-        all.into_iter().chain([("unspecified", None)]),
-        found,
-    )?
+    enumerated(field, "ACTION_KIND_", all.into_iter().chain([("unspecified", None)]), found)?
 }
 
 fn phase(field: Field<'_>, found: &mut Findings) -> Option<Phase> {
@@ -320,21 +259,13 @@ fn enumerated<T>(
     values: impl Iterator<Item = (&'static str, T)> + Clone,
     found: &mut Findings,
 ) -> Option<T> {
-    let names = || {
-        values
-            .clone()
-            .map(|(name, _)| name)
-            .filter(|name| *name != "unspecified")
-    };
+    let names = || values.clone().map(|(name, _)| name).filter(|name| *name != "unspecified");
     let Some(text) = field.node.text() else {
         field.wrong_type(&format!("write one of {}", listed(names())), found);
         return None;
     };
     let upper = text.to_ascii_uppercase();
-    let name = upper
-        .strip_prefix(prefix)
-        .unwrap_or(&upper)
-        .to_ascii_lowercase();
+    let name = upper.strip_prefix(prefix).unwrap_or(&upper).to_ascii_lowercase();
     if let Some((_, value)) = values.clone().find(|(known, _)| *known == name) {
         return Some(value);
     }

@@ -144,13 +144,9 @@ pub fn read(file: &SourceFile<'_>, bounds: &RequestBounds) -> Reading {
     };
     let mut found = Findings::new(vec![file.name.into()]);
     let node = tree::parse(file, 0, &limits, &mut tree::Used::default(), &mut found);
-    let request =
-        node.and_then(|node| document(Field::document("the document", &node), bounds, &mut found));
+    let request = node.and_then(|node| document(Field::document("the document", &node), bounds, &mut found));
     let whole = found.format_errors() == 0;
-    Reading {
-        request: request.filter(|_| whole),
-        findings: found.into_sorted(),
-    }
+    Reading { request: request.filter(|_| whole), findings: found.into_sorted() }
 }
 
 impl RequestDocument {
