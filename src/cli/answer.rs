@@ -20,9 +20,8 @@ pub fn text(answer: &Value) -> String {
     for name in ["reason_code", "retry_after", "report_within", "next_action"] {
         row(&mut lines, name, field(name).map(String::from));
     }
-    for name in ["obligations", "approval"] {
-        row(&mut lines, name, answer.get(name).and_then(Value::as_object).map(flat));
-    }
+    row(&mut lines, "obligations", answer.get("obligations").and_then(Value::as_object).map(flat));
+    row(&mut lines, "approval", answer.get("approval").map(approval));
     row(&mut lines, "bundle", answer.get("bundle").map(bundle));
     for name in ["limits", "refusals"] {
         for item in answer.get(name).and_then(Value::as_array).into_iter().flatten() {
@@ -86,6 +85,16 @@ fn row(lines: &mut String, name: &str, value: Option<String>) {
         let name = styled(FAINT, format!("{:<13}", name.replace('_', " ")));
         let _ = writeln!(lines, "  {name} {value}");
     }
+}
+
+/// `2 with the role treasurer, until 2026-11-22T09:25:40Z, id 01a1…`
+fn approval(approval: &Value) -> String {
+    let field = |name: &str| approval.get(name).and_then(Value::as_str);
+    let count = approval.get("approvers").and_then(Value::as_u64).unwrap_or_default();
+    let who = field("role").map(|role| format!("{count} with the role {role}"));
+    let until = field("expires_at").map(|time| format!("until {time}"));
+    let id = field("id").map(|id| format!("id {id}"));
+    [who, until, id].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// `1.4.0, STABLE, sha256:100afebf1835…, environment default`

@@ -65,7 +65,7 @@ impl Serving {
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let started = loop {
-            let line = lines.next().expect("it serves before its log ends").unwrap();
+            let line = lines.next().unwrap_or_else(|| panic!("it serves before its log ends")).unwrap();
             let line: serde_json::Value =
                 serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
             if line["message"] == "serving" {
@@ -117,7 +117,7 @@ pub fn exchange(address: SocketAddr, request: &[u8]) -> String {
 fn get(address: SocketAddr, path: &str) -> (u16, String) {
     let reply =
         exchange(address, format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes());
-    let (head, body) = reply.split_once("\r\n\r\n").expect("a head and a body");
+    let (head, body) = reply.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no body: {reply}"));
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     (status, body.into())
 }

@@ -57,6 +57,7 @@ fn every_mistake_is_named_with_its_place_and_the_nearest_name() {
         ("grpc: x\ngrpc: y", &[], "tollgate.yaml:2:1: the key `grpc` stands already at line 1"),
         ("bounds: {bundle_bytes: 161MiB}", &[], "at most `160MiB`, ten times the default"),
         ("", &["--log-level", "inof"], "--log-level: `log_level` cannot be `inof`"),
+        ("grpc: none", &[], "tollgate.yaml:1:7: `grpc` is `none` and there is no `uds`"),
         ("", &["--grpc", "nowhere"], "--grpc: `grpc` cannot be `nowhere`: it takes an address"),
         ("", &["--uds-mode", "888"], "--uds-mode: `uds_mode` cannot be `888`"),
     ] {

@@ -152,7 +152,7 @@ fn a_request_without_an_end_is_cut_off() {
     slow.write_all(b"GET /livez HTTP/1.1\r\nhost:").unwrap();
     slow.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let mut reply = String::new();
-    slow.read_to_string(&mut reply).expect("the server closes within twenty seconds");
+    slow.read_to_string(&mut reply).unwrap();
     assert!(reply.is_empty() || reply.starts_with("HTTP/1.1 408"), "{reply}");
     serving.signal("TERM");
     assert_eq!(serving.wait().code(), Some(0));
