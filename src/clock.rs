@@ -1,5 +1,7 @@
 //! The only file that asks what time it is, or for randomness.
 
+#![allow(clippy::disallowed_methods, reason = "everybody else asks here")]
+
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
