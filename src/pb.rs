@@ -8,6 +8,7 @@ mod generated {
     #![allow(
         missing_docs,
         clippy::all,
+        clippy::allow_attributes_without_reason,
         reason = "generated; the comments of the proto files are the documentation"
     )]
     tonic::include_proto!("tollgate.v1");
