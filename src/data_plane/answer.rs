@@ -91,11 +91,7 @@ impl Answer<'_> {
 }
 
 /// A deny that no bundle speaks.
-pub(super) const fn deny<'a>(
-    reason_code: ReasonCode,
-    reason: &'a str,
-    environment: &'a str,
-) -> Decision<'a> {
+pub(super) const fn deny<'a>(reason_code: ReasonCode, reason: &'a str, environment: &'a str) -> Decision<'a> {
     Decision {
         answer: Effect::Deny(Disposition::Raise),
         reason_code,

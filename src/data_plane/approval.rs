@@ -98,11 +98,7 @@ fn put_list(fields: &mut Map<String, Value>, name: &str, list: &dyn Seq) {
 }
 
 /// The bound paths as JSON pointers, each with its value; those that are absent are left out.
-fn bound(
-    context: &dyn Fields,
-    paths: &[Vec<Box<str>>],
-    not_finite: &mut Map<String, Value>,
-) -> Value {
+fn bound(context: &dyn Fields, paths: &[Vec<Box<str>>], not_finite: &mut Map<String, Value>) -> Value {
     let mut fields = Map::new();
     for path in paths {
         let pointer = path.iter().fold(String::new(), |at, step| below(&at, step));

@@ -39,9 +39,7 @@ impl DataPlane {
     ) -> Answer<'a> {
         let servers = self.options.environment.as_str();
         let decision = match &snapshot.serving {
-            Some(serving) => {
-                decide::authorize(&serving.compiled, request, servers, now, scratch)
-            }
+            Some(serving) => decide::authorize(&serving.compiled, request, servers, now, scratch),
             None => deny(ReasonCode::NoBundle, NO_BUNDLE, request.environment_or(servers)),
         };
         self.finish(snapshot, request, now, decision)

@@ -10,6 +10,7 @@ use super::snapshot::Snapshot;
 use super::{DataPlane, local, record};
 
 /// One question of a batch.
+#[expect(clippy::large_enum_variant, reason = "nearly all are of the large kind")]
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly all are questions; a box for each would cost more")]
 pub enum Item<'a> {
@@ -41,9 +42,7 @@ impl DataPlane {
             let mut before = self.clock.monotonic();
             for item in items {
                 answers.push(match item {
-                    Item::Ask(request) => {
-                        self.answer(parts.snapshot, request, now, parts.scratch)
-                    }
+                    Item::Ask(request) => self.answer(parts.snapshot, request, now, parts.scratch),
                     Item::Malformed { request_id, reason } => {
                         self.malformed(parts.snapshot, request_id, reason, now)
                     }

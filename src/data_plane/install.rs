@@ -139,10 +139,8 @@ impl DataPlane {
     fn prepare(&self, offer: &Offer) -> Result<Option<Compiled>, Refusal> {
         let attempt = catch_unwind(AssertUnwindSafe(|| self.read_and_compile(offer)));
         attempt.unwrap_or_else(|_| {
-            let text = format!(
-                "{}: reading it failed by a mistake of this program; please report it",
-                offer.name
-            );
+            let text =
+                format!("{}: reading it failed by a mistake of this program; please report it", offer.name);
             Err(Refusal::new(&offer.name, text))
         })
     }
@@ -168,11 +166,7 @@ impl DataPlane {
     }
 
     /// No ALLOW may ignore a limit in silence (until guardrails are enforced).
-    fn refuse_what_is_not_enforced(
-        &self,
-        offer: &Offer,
-        compiled: &Compiled,
-    ) -> Result<(), Refusal> {
+    fn refuse_what_is_not_enforced(&self, offer: &Offer, compiled: &Compiled) -> Result<(), Refusal> {
         let unenforced = unenforced(&offer.name, compiled);
         if unenforced.is_empty() {
             return Ok(());
@@ -299,10 +293,7 @@ fn unenforced(name: &str, compiled: &Compiled) -> Vec<String> {
         let finding = Finding::error(
             tollgate_engine::model::Code::BadValue,
             one.name.place,
-            format!(
-                "guardrail `{guardrail}`: a `{}` is not enforced by this version",
-                one.rules.type_name()
-            ),
+            format!("guardrail `{guardrail}`: a `{}` is not enforced by this version", one.rules.type_name()),
         )
         .suggest("write `state: disabled`, or serve without it by `--unenforced-guardrails`");
         at_place(&bundle.files, finding.place, &finding)

@@ -40,9 +40,7 @@ impl StateDir {
         let dir = Self(path.to_owned());
         fs::create_dir_all(path)
             .and_then(|()| dir.write("probe", b"").and_then(|()| fs::remove_file(dir.at("probe"))))
-            .with_context(|| {
-                format!("{}: the state directory cannot be written", path.display())
-            })?;
+            .with_context(|| format!("{}: the state directory cannot be written", path.display()))?;
         Ok(dir)
     }
 

@@ -11,6 +11,7 @@ pub mod id;
 #[warn(clippy::wildcard_enum_match_arm)]
 pub mod model;
 pub mod read;
+pub mod simulate;
 pub mod time;
 pub mod unit;
 pub mod value;

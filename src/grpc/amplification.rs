@@ -129,13 +129,9 @@ mod tests {
 
     #[test]
     fn empty_elements_are_counted_before_they_are_decoded() {
-        let list = |n| Value {
-            kind: Some(Kind::List(ListValue { values: vec![Value::default(); n] })),
-        };
+        let list = |n| Value { kind: Some(Kind::List(ListValue { values: vec![Value::default(); n] })) };
         let request = |n| pb::AuthorizeRequest {
-            context: Some(Struct {
-                fields: vec![Entry { key: "a".into(), value: Some(list(n)) }],
-            }),
+            context: Some(Struct { fields: vec![Entry { key: "a".into(), value: Some(list(n)) }] }),
             ..Default::default()
         };
         let batch = |n| pb::AuthorizeBatchRequest { requests: vec![request(n)], ..Default::default() };

@@ -95,9 +95,7 @@ fn shape_of<U: 'static>() -> Option<Shape> {
     let own = TypeId::of::<U>();
     if own == TypeId::of::<pb::AuthorizeRequest>() {
         Some(Shape::Request)
-    } else if own == TypeId::of::<pb::AuthorizeBatchRequest>()
-        || own == TypeId::of::<pb::ExplainRequest>()
-    {
+    } else if own == TypeId::of::<pb::AuthorizeBatchRequest>() || own == TypeId::of::<pb::ExplainRequest>() {
         Some(Shape::Requests)
     } else {
         None

@@ -61,9 +61,7 @@ impl Front {
             };
         }
         match self.rare.iter().find(|(name, _)| *name == service) {
-            Some((_, rare)) => {
-                Answer::Asked(Box::pin(rare.clone().call(request)), self.message_bytes)
-            }
+            Some((_, rare)) => Answer::Asked(Box::pin(rare.clone().call(request)), self.message_bytes),
             None => Answer::refused(Status::unimplemented(format!(
                 "there is no service `{}` here; ask reflection for those there are",
                 service.escape_debug().take(64).collect::<String>()

@@ -20,8 +20,7 @@ pub(super) async fn follow(
 ) {
     loop {
         let serving = *ready.borrow_and_update();
-        set(&reporter, if serving { ServingStatus::Serving } else { ServingStatus::NotServing })
-            .await;
+        set(&reporter, if serving { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
         tokio::select! {
             () = drain.cancelled() => break,
             changed = ready.changed() => if changed.is_err() {

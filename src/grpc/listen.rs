@@ -15,9 +15,8 @@ use tonic::transport::server::Connected;
 
 /// Opens a TCP port.
 pub(super) fn tcp(addr: SocketAddr) -> anyhow::Result<TcpListener> {
-    let listener = TcpListener::bind(addr).with_context(|| {
-        format!("{addr}: cannot listen; stop what uses it, or choose another address")
-    })?;
+    let listener = TcpListener::bind(addr)
+        .with_context(|| format!("{addr}: cannot listen; stop what uses it, or choose another address"))?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
@@ -122,21 +121,13 @@ macro_rules! stream {
 }
 
 impl AsyncRead for Connection {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         stream!(self, stream => stream.poll_read(cx, into))
     }
 }
 
 impl AsyncWrite for Connection {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         stream!(self, stream => stream.poll_write(cx, bytes))
     }
     fn poll_write_vectored(

@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
 
 use super::convert::Limits;
+use super::health;
 use super::listen::{self, Accepted, Socket};
 use super::worker::Worker;
-use super::health;
 use crate::data_plane::DataPlane;
 
 /// Connections that wait for one serving thread at most.

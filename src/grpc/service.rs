@@ -24,10 +24,7 @@ type Nothing<T> = Empty<Result<T, Status>>;
 
 #[tonic::async_trait]
 impl PolicyDecisionService for Service {
-    async fn authorize(
-        &self,
-        rpc: Request<pb::AuthorizeRequest>,
-    ) -> Answer<pb::AuthorizeResponse> {
+    async fn authorize(&self, rpc: Request<pb::AuthorizeRequest>) -> Answer<pb::AuthorizeResponse> {
         guarded("Authorize", || authorize::answer(&self.plane, &self.limits, rpc.into_inner()))
     }
 
@@ -35,9 +32,7 @@ impl PolicyDecisionService for Service {
         &self,
         rpc: Request<pb::AuthorizeBatchRequest>,
     ) -> Answer<pb::AuthorizeBatchResponse> {
-        guarded("AuthorizeBatch", || {
-            authorize_batch::answer(&self.plane, &self.limits, rpc.into_inner())
-        })
+        guarded("AuthorizeBatch", || authorize_batch::answer(&self.plane, &self.limits, rpc.into_inner()))
     }
 
     async fn explain(&self, rpc: Request<pb::ExplainRequest>) -> Answer<pb::ExplainResponse> {
@@ -57,10 +52,7 @@ impl PolicyDecisionService for Service {
         not_yet("Report")
     }
 
-    async fn report_batch(
-        &self,
-        _: Request<pb::ReportBatchRequest>,
-    ) -> Answer<pb::ReportBatchResponse> {
+    async fn report_batch(&self, _: Request<pb::ReportBatchRequest>) -> Answer<pb::ReportBatchResponse> {
         not_yet("ReportBatch")
     }
 
@@ -77,19 +69,13 @@ impl PolicyDecisionService for Service {
 
     type WaitApprovalStream = Nothing<pb::WaitApprovalResponse>;
 
-    async fn wait_approval(
-        &self,
-        _: Request<pb::WaitApprovalRequest>,
-    ) -> Answer<Self::WaitApprovalStream> {
+    async fn wait_approval(&self, _: Request<pb::WaitApprovalRequest>) -> Answer<Self::WaitApprovalStream> {
         not_yet("WaitApproval")
     }
 
     type WatchEventsStream = Nothing<pb::WatchEventsResponse>;
 
-    async fn watch_events(
-        &self,
-        _: Request<pb::WatchEventsRequest>,
-    ) -> Answer<Self::WatchEventsStream> {
+    async fn watch_events(&self, _: Request<pb::WatchEventsRequest>) -> Answer<Self::WatchEventsStream> {
         not_yet("WatchEvents")
     }
 }

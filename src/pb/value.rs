@@ -120,10 +120,7 @@ impl Seq for ListValue {
 
 impl From<serde_json::Map<String, serde_json::Value>> for Struct {
     fn from(map: serde_json::Map<String, serde_json::Value>) -> Self {
-        let entry = |(key, value): (String, serde_json::Value)| Entry {
-            key,
-            value: Some(value.into()),
-        };
+        let entry = |(key, value): (String, serde_json::Value)| Entry { key, value: Some(value.into()) };
         Self { fields: map.into_iter().map(entry).collect() }
     }
 }
@@ -160,9 +157,7 @@ impl From<&Value> for serde_json::Value {
 
 impl From<&Struct> for serde_json::Value {
     fn from(map: &Struct) -> Self {
-        let entry = |entry: &Entry| {
-            (entry.key.clone(), entry.value.as_ref().map_or(Self::Null, Self::from))
-        };
+        let entry = |entry: &Entry| (entry.key.clone(), entry.value.as_ref().map_or(Self::Null, Self::from));
         Self::Object(map.fields.iter().map(entry).collect())
     }
 }

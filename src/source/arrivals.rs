@@ -57,8 +57,7 @@ impl Arrivals {
         }
         self.watched.clear();
         for new in wanted {
-            let mode =
-                if new.below { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
+            let mode = if new.below { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
             match watcher.watch(&new.folder, mode) {
                 Ok(()) => self.watched.push(new),
                 Err(error) => complain(&new.folder, &error),

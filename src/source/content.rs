@@ -171,8 +171,18 @@ mod tests {
         fs::create_dir_all(folder.path().join("b/..data")).unwrap();
         fs::create_dir_all(folder.path().join(".git")).unwrap();
         for name in [
-            "c.json", "a.yaml", "b/x.yml", "b/..data/y.yaml", ".git/z.yaml", ".hidden.yaml",
-            "a.test.yaml", "a.test.yml", "a.test.json", "README.md", "yaml", "a.yaml~",
+            "c.json",
+            "a.yaml",
+            "b/x.yml",
+            "b/..data/y.yaml",
+            ".git/z.yaml",
+            ".hidden.yaml",
+            "a.test.yaml",
+            "a.test.yml",
+            "a.test.json",
+            "README.md",
+            "yaml",
+            "a.yaml~",
         ] {
             fs::write(folder.path().join(name), name).unwrap();
         }
@@ -193,7 +203,10 @@ mod tests {
         for (name, want) in [
             ("absent.yaml", "absent.yaml: no such file or folder"),
             ("empty", "empty: the folder holds no `.yaml`, `.yml` or `.json` file"),
-            ("large.yaml", "large.yaml: 104857600 bytes; the files of a bundle have at most 16777216 together"),
+            (
+                "large.yaml",
+                "large.yaml: 104857600 bytes; the files of a bundle have at most 16777216 together",
+            ),
             ("d", "/d: more than 16 folders below each other"),
             ("socket", "socket: not a regular file"),
         ] {

@@ -60,11 +60,7 @@ impl Handle {
 
 /// Follows `path`, a file or a folder, on a thread of its own, until `shutdown`. What is missing
 /// is waited for. A thread that cannot be started is a refusal like any other.
-pub fn watch(
-    path: impl AsRef<Path>,
-    plane: Arc<DataPlane>,
-    shutdown: CancellationToken,
-) -> Handle {
+pub fn watch(path: impl AsRef<Path>, plane: Arc<DataPlane>, shutdown: CancellationToken) -> Handle {
     let (wake, woken) = mpsc::unbounded_channel();
     let (done, looked) = watch::channel(false);
     let path = path.as_ref().to_owned();

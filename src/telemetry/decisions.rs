@@ -268,10 +268,8 @@ impl AtScrape for Decisions {
         drop(inner);
         counter!(EVALUATION_ERRORS, "kind" => "decisive")
             .increment(sums.decisive_errors - before.decisive_errors);
-        counter!(EVALUATION_ERRORS, "kind" => "other")
-            .increment(sums.other_errors - before.other_errors);
-        counter!(CONTEXT_VIOLATIONS)
-            .increment(sums.context_violations - before.context_violations);
+        counter!(EVALUATION_ERRORS, "kind" => "other").increment(sums.other_errors - before.other_errors);
+        counter!(CONTEXT_VIOLATIONS).increment(sums.context_violations - before.context_violations);
         page.add_durations(&sums);
     }
 }
@@ -405,12 +403,8 @@ mod tests {
         let mut tally = all.tally();
         metrics::with_local_recorder(&recorder, || {
             for _ in 0..3 {
-                let sample = Sample {
-                    nanos: 1_001,
-                    decisive_error: true,
-                    other_errors: 2,
-                    context_violations: 3,
-                };
+                let sample =
+                    Sample { nanos: 1_001, decisive_error: true, other_errors: 2, context_violations: 3 };
                 tally.count(&labels("a"), sample);
                 all.hand_over(&mut Page::default());
             }

@@ -51,9 +51,7 @@ impl Page {
             let arm = bundle.arm;
             line(
                 text,
-                format_args!(
-                    "{BUNDLE_INFO}{{version=\"{version}\",digest=\"{digest}\",arm=\"{arm}\"}} 1"
-                ),
+                format_args!("{BUNDLE_INFO}{{version=\"{version}\",digest=\"{digest}\",arm=\"{arm}\"}} 1"),
             );
         }
         text.push('\n');

@@ -55,9 +55,7 @@ impl Followed {
     }
 
     fn wait_for_version(&self, version: &str) {
-        self.wait(version, |status| {
-            status.state == State::Ready && self::version(status) == Some(version)
-        });
+        self.wait(version, |status| status.state == State::Ready && self::version(status) == Some(version));
     }
 }
 
@@ -147,9 +145,8 @@ fn files_of_a_folder_come_and_go() {
         fs::create_dir(at.join("folder")).unwrap();
         fs::write(at.join("folder/a.yaml"), bundle("1.0.0")).unwrap();
     });
-    let rules_are = |n: usize| {
-        move |status: &Status| status.bundle.as_ref().is_some_and(|bundle| bundle.rules == n)
-    };
+    let rules_are =
+        |n: usize| move |status: &Status| status.bundle.as_ref().is_some_and(|bundle| bundle.rules == n);
     followed.wait("one file", rules_are(0));
     fs::create_dir(followed.path("folder/team")).unwrap();
     fs::write(followed.path("folder/team/b.yaml"), rules).unwrap();

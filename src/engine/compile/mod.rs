@@ -16,9 +16,7 @@ use self::rule::CompiledRule;
 use crate::condition::cel::{self, Problem};
 use crate::condition::slots::SlotTable;
 use crate::id::Digest;
-use crate::model::{
-    Bundle, Code, Effect, Finding, Guardrail, Pattern, Rule, RuleEffect, guardrail,
-};
+use crate::model::{Bundle, Code, Effect, Finding, Guardrail, Pattern, Rule, RuleEffect, guardrail};
 
 /// The value that a metric's label takes for names that the bundle does not know.
 pub const OTHER: &str = "other";
@@ -50,14 +48,9 @@ pub(crate) struct RuleSet {
 /// The findings say which expressions do not stand, all of them.
 pub fn bundle(bundle: Bundle) -> Result<Compiled, Vec<Finding>> {
     let mut slots = SlotTable::default();
-    let (deciding, modifying): (Vec<usize>, Vec<usize>) =
-        ranked(&bundle.rules).into_iter().partition(|source| {
-            bundle
-                .rules
-                .get(*source)
-                .and_then(|r| effect_of(&r.effect))
-                .is_some()
-        });
+    let (deciding, modifying): (Vec<usize>, Vec<usize>) = ranked(&bundle.rules)
+        .into_iter()
+        .partition(|source| bundle.rules.get(*source).and_then(|r| effect_of(&r.effect)).is_some());
     let deciding = rule_set(&bundle, &deciding, &mut slots);
     let modifying = rule_set(&bundle, &modifying, &mut slots);
     let (deciding, modifying) = match (deciding, modifying) {
@@ -70,15 +63,7 @@ pub fn bundle(bundle: Bundle) -> Result<Compiled, Vec<Finding>> {
     };
     let (agents, actions) = vocabulary(&bundle);
     let fields = FieldCheck::of(&bundle.fields);
-    Ok(Compiled {
-        bundle,
-        slots,
-        deciding,
-        modifying,
-        fields,
-        agents,
-        actions,
-    })
+    Ok(Compiled { bundle, slots, deciding, modifying, fields, agents, actions })
 }
 
 impl Compiled {
@@ -102,10 +87,7 @@ impl Compiled {
 
     /// The guardrails that are switched on.
     pub fn enabled_guardrails(&self) -> impl Iterator<Item = &Guardrail> {
-        self.bundle
-            .guardrails
-            .iter()
-            .filter(|g| g.state == guardrail::State::Enabled)
+        self.bundle.guardrails.iter().filter(|g| g.state == guardrail::State::Enabled)
     }
 
     /// The agent's name as a metric may carry it: one of the bundle's own vocabulary, else
@@ -139,47 +121,25 @@ pub(crate) const fn effect_of(effect: &RuleEffect) -> Option<Effect> {
 
 /// The enabled rules: by priority, the stricter first on a tie, then in document order.
 fn ranked(rules: &[Rule]) -> Vec<usize> {
-    let mut order: Vec<(usize, &Rule)> = rules
-        .iter()
-        .enumerate()
-        .filter(|(_, r)| r.enabled)
-        .collect();
-    order.sort_by_key(|(source, rule)| {
-        (
-            std::cmp::Reverse(rule.priority),
-            effect_of(&rule.effect),
-            *source,
-        )
-    });
+    let mut order: Vec<(usize, &Rule)> = rules.iter().enumerate().filter(|(_, r)| r.enabled).collect();
+    order.sort_by_key(|(source, rule)| (std::cmp::Reverse(rule.priority), effect_of(&rule.effect), *source));
     order.into_iter().map(|(source, _)| source).collect()
 }
 
-fn rule_set(
-    bundle: &Bundle,
-    order: &[usize],
-    slots: &mut SlotTable,
-) -> Result<RuleSet, Vec<Finding>> {
-    let has_expression = order
-        .iter()
-        .any(|source| bundle.rules.get(*source).is_some_and(|r| r.when.is_some()));
+fn rule_set(bundle: &Bundle, order: &[usize], slots: &mut SlotTable) -> Result<RuleSet, Vec<Finding>> {
+    let has_expression =
+        order.iter().any(|source| bundle.rules.get(*source).is_some_and(|r| r.when.is_some()));
     let mut compile = || {
-        let rules = order
-            .iter()
-            .filter_map(|source| bundle.rules.get(*source).map(|rule| (*source, rule)));
+        let rules = order.iter().filter_map(|source| bundle.rules.get(*source).map(|rule| (*source, rule)));
         let made: Vec<_> = rules
             .map(|(source, rule)| {
-                CompiledRule::of(source, rule, slots, &bundle.data)
-                    .map_err(|problem| finding(rule, problem))
+                CompiledRule::of(source, rule, slots, &bundle.data).map_err(|problem| finding(rule, problem))
             })
             .collect();
         made
     };
     let made = if has_expression {
-        let place = bundle
-            .rules
-            .first()
-            .map(|rule| rule.place)
-            .unwrap_or_default();
+        let place = bundle.rules.first().map(|rule| rule.place).unwrap_or_default();
         cel::on_deep_stack(&mut compile)
             .map_err(|problem| vec![Finding::error(Code::BadExpression, place, problem.message)])?
     } else {
@@ -202,14 +162,8 @@ fn rule_set(
 
 fn finding(rule: &Rule, problem: Problem) -> Finding {
     let place = rule.when.as_ref().map_or(rule.place, |when| when.place);
-    let code = if problem.unknown_name {
-        Code::UnknownReference
-    } else {
-        Code::BadExpression
-    };
-    let at = problem
-        .offset
-        .map_or_else(String::new, |offset| format!(" (at byte {offset})"));
+    let code = if problem.unknown_name { Code::UnknownReference } else { Code::BadExpression };
+    let at = problem.offset.map_or_else(String::new, |offset| format!(" (at byte {offset})"));
     let message = format!("`when` of rule `{}`{at}: {}", rule.id, problem.message);
     let mut finding = Finding::error(code, place, message).about(rule.id.as_str());
     finding.suggestion = problem.suggestion;
@@ -217,30 +171,19 @@ fn finding(rule: &Rule, problem: Problem) -> Finding {
 }
 
 /// The agents and actions that the bundle names exactly.
-fn vocabulary(
-    bundle: &Bundle,
-) -> (
-    HashSet<Box<str>, RandomState>,
-    HashSet<Box<str>, RandomState>,
-) {
+fn vocabulary(bundle: &Bundle) -> (HashSet<Box<str>, RandomState>, HashSet<Box<str>, RandomState>) {
     let rules = bundle.rules.iter();
     let agents = rules.clone().flat_map(|r| [&r.agent, &r.target.agents]);
     let actions = rules.flat_map(|r| [&r.action, &r.target.actions]);
     let targets = || bundle.guardrails.iter().map(|g| &g.targeting);
     let agents = agents.chain(targets().map(|t| &t.agents));
     let actions = actions.chain(targets().map(|t| &t.actions));
-    (
-        agents.flat_map(exact).collect(),
-        actions.flat_map(exact).collect(),
-    )
+    (agents.flat_map(exact).collect(), actions.flat_map(exact).collect())
 }
 
 fn exact(patterns: &Option<Vec<Pattern>>) -> impl Iterator<Item = Box<str>> {
-    patterns
-        .iter()
-        .flatten()
-        .filter_map(|pattern| match pattern {
-            Pattern::Exact(text) => Some(text.clone()),
-            Pattern::Glob(_) => None,
-        })
+    patterns.iter().flatten().filter_map(|pattern| match pattern {
+        Pattern::Exact(text) => Some(text.clone()),
+        Pattern::Glob(_) => None,
+    })
 }

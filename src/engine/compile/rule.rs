@@ -53,36 +53,18 @@ impl CompiledRule {
     ///
     /// # Errors
     /// What is wrong with the `when`.
-    pub fn of(
-        source: usize,
-        rule: &Rule,
-        slots: &mut SlotTable,
-        data: &ConstMap,
-    ) -> Result<Self, Problem> {
-        let mut made = Made {
-            constant: Truth::True,
-            tests: Vec::new(),
-            programs: Vec::new(),
-            parts: Vec::new(),
-        };
+    pub fn of(source: usize, rule: &Rule, slots: &mut SlotTable, data: &ConstMap) -> Result<Self, Problem> {
+        let mut made =
+            Made { constant: Truth::True, tests: Vec::new(), programs: Vec::new(), parts: Vec::new() };
         for condition in &rule.conditions {
             let text = condition.text.clone();
             if let Path::Data(path) = &condition.path {
                 let says = holds(&condition.op, data_slot(data, path));
                 made.constant = made.constant.and(says);
-                made.parts.push(Part {
-                    text,
-                    by: PartBy::Constant(says),
-                });
+                made.parts.push(Part { text, by: PartBy::Constant(says) });
             } else {
                 let slot = slots.intern(&condition.path);
-                made.test(
-                    text,
-                    Test {
-                        slot,
-                        op: condition.op.clone(),
-                    },
-                );
+                made.test(text, Test { slot, op: condition.op.clone() });
             }
         }
         if let Some(when) = &rule.when {
@@ -99,10 +81,7 @@ impl CompiledRule {
             constant: made.constant,
             tests: made.tests.into(),
             programs: made.programs.into(),
-            fails_closed: matches!(
-                rule.effect,
-                RuleEffect::Deny(_) | RuleEffect::RequireApproval(_)
-            ),
+            fails_closed: matches!(rule.effect, RuleEffect::Deny(_) | RuleEffect::RequireApproval(_)),
             parts: made.parts.into(),
         })
     }
@@ -143,18 +122,12 @@ struct Made {
 
 impl Made {
     fn test(&mut self, text: Box<str>, test: Test) {
-        self.parts.push(Part {
-            text,
-            by: PartBy::Test(self.tests.len()),
-        });
+        self.parts.push(Part { text, by: PartBy::Test(self.tests.len()) });
         self.tests.push(test);
     }
 
     fn program(&mut self, text: Box<str>, program: Program) {
-        self.parts.push(Part {
-            text,
-            by: PartBy::Program(self.programs.len()),
-        });
+        self.parts.push(Part { text, by: PartBy::Program(self.programs.len()) });
         self.programs.push(program);
     }
 }

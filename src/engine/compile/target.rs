@@ -33,10 +33,7 @@ pub(super) struct Texts {
 
 impl Texts {
     fn of(patterns: &[Pattern]) -> Self {
-        let mut texts = Self {
-            exact: HashSet::default(),
-            globs: Box::default(),
-        };
+        let mut texts = Self { exact: HashSet::default(), globs: Box::default() };
         let mut globs = Vec::new();
         for pattern in patterns {
             match pattern {
@@ -66,11 +63,7 @@ impl Needs {
     pub fn of_rule(rule: &Rule) -> Self {
         let mut needs = target_needs(&rule.target);
         let mut need = |field, patterns: &[Pattern]| {
-            needs.push(Need {
-                field,
-                wanted: true,
-                texts: Texts::of(patterns),
-            });
+            needs.push(Need { field, wanted: true, texts: Texts::of(patterns) });
         };
         if let Some(agents) = &rule.agent {
             need(Field::Agent, agents);
@@ -81,10 +74,7 @@ impl Needs {
         if let Scope::Level(level, Some(pattern)) = &rule.scope {
             need(scope_field(*level), std::slice::from_ref(pattern));
         }
-        Self {
-            phases: rule.target.phases,
-            needs: needs.into(),
-        }
+        Self { phases: rule.target.phases, needs: needs.into() }
     }
 
     /// The first field that the request does not fit; `None` when it fits all.
@@ -96,14 +86,9 @@ impl Needs {
             Phases::Enqueue => request.phase == Phase::Enqueue,
         };
         if !phase {
-            return Some(Misfit {
-                field: Field::Phase,
-            });
+            return Some(Misfit { field: Field::Phase });
         }
-        let misfit = self
-            .needs
-            .iter()
-            .find(|need| !need.holds(request, environment));
+        let misfit = self.needs.iter().find(|need| !need.holds(request, environment));
         misfit.map(|need| Misfit { field: need.field })
     }
 
@@ -199,16 +184,10 @@ fn target_needs(target: &Target) -> Vec<Need> {
         (Field::Roles, &target.roles),
         (Field::Tags, &target.tags_include),
     ];
-    let all = wanted
-        .into_iter()
-        .map(|(field, patterns)| (field, true, patterns));
+    let all = wanted.into_iter().map(|(field, patterns)| (field, true, patterns));
     let all = all.chain([(Field::Tags, false, &target.tags_exclude)]);
     let need = |(field, wanted, patterns): (Field, bool, &Option<Vec<Pattern>>)| {
-        patterns.as_ref().map(|patterns| Need {
-            field,
-            wanted,
-            texts: Texts::of(patterns),
-        })
+        patterns.as_ref().map(|patterns| Need { field, wanted, texts: Texts::of(patterns) })
     };
     all.filter_map(need).collect()
 }

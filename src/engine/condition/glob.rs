@@ -21,10 +21,7 @@ enum Token {
     Char(char),
     One,
     Run,
-    Class {
-        negated: bool,
-        ranges: Vec<(char, char)>,
-    },
+    Class { negated: bool, ranges: Vec<(char, char)> },
 }
 
 /// Why a text is no glob.
@@ -67,10 +64,7 @@ impl Glob {
         }
         let mut rest = text.chars().peekable();
         let alternatives = parse_sequence(&mut rest, Depth::Top)?;
-        Ok(Self {
-            text: text.into(),
-            alternatives,
-        })
+        Ok(Self { text: text.into(), alternatives })
     }
 
     /// The glob as it was written.
@@ -118,11 +112,7 @@ fn anchor(tokens: &[Token]) -> Anchor {
     }
     let mut suffix: Vec<char> = tokens.iter().rev().map_while(literal).collect();
     suffix.reverse();
-    if suffix.is_empty() {
-        Anchor::Nothing
-    } else {
-        Anchor::Suffix(suffix.into_iter().collect())
-    }
+    if suffix.is_empty() { Anchor::Nothing } else { Anchor::Suffix(suffix.into_iter().collect()) }
 }
 
 /// Greedy with one step back to the last `*`: `O(tokens * text)` at worst.
@@ -138,10 +128,7 @@ fn fits(tokens: &[Token], text: &str) -> bool {
             }
             Some((token, rest)) => {
                 let mut chars = input.chars();
-                chars
-                    .next()
-                    .filter(|c| token.takes(*c))
-                    .map(|_| (rest, chars.as_str()))
+                chars.next().filter(|c| token.takes(*c)).map(|_| (rest, chars.as_str()))
             }
             None if input.is_empty() => return true,
             None => None,
@@ -238,10 +225,7 @@ fn extend(heads: &[Vec<Token>], tails: &[Vec<Token>]) -> Result<Vec<Vec<Token>>,
         both.dedup_by(|a, b| *a == Token::Run && *b == Token::Run);
         both
     };
-    Ok(heads
-        .iter()
-        .flat_map(|head| tails.iter().map(move |tail| pair(head, tail)))
-        .collect())
+    Ok(heads.iter().flat_map(|head| tails.iter().map(move |tail| pair(head, tail))).collect())
 }
 
 fn parse_class(rest: &mut Chars<'_>) -> Result<Token, GlobError> {
@@ -351,10 +335,7 @@ mod tests {
     #[test]
     fn anchors_say_what_is_pinned() {
         let anchors = |glob| Glob::parse(glob).unwrap().anchors().collect::<Vec<_>>();
-        assert_eq!(
-            anchors("a{b,c*}"),
-            [Anchor::Exact("ab".into()), Anchor::Prefix("ac".into())]
-        );
+        assert_eq!(anchors("a{b,c*}"), [Anchor::Exact("ab".into()), Anchor::Prefix("ac".into())]);
         assert_eq!(anchors("*.x"), [Anchor::Suffix(".x".into())]);
         assert_eq!(anchors("*x*"), [Anchor::Nothing]);
     }

@@ -56,9 +56,7 @@ fn asks(op: &Op, value: View<'_>) -> Truth {
         }
         Op::Matches(pattern) => match value {
             View::Str(text) => pattern.fits(text).into(),
-            View::Null | View::Bool(_) | View::Number(_) | View::List(_) | View::Map(_) => {
-                Truth::Error
-            }
+            View::Null | View::Bool(_) | View::Number(_) | View::List(_) | View::Map(_) => Truth::Error,
         },
         Op::Exists(wanted) => (*wanted).into(),
     }

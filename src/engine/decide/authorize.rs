@@ -29,13 +29,7 @@ pub fn authorize<'a>(
     let environment = request.environment_or(servers_environment);
     let mut slots = std::mem::take(&mut scratch.slots).recycle();
     bundle.slots.fill(request, environment, &mut slots);
-    let question = Question {
-        bundle,
-        request,
-        environment,
-        slots: &slots,
-        now,
-    };
+    let question = Question { bundle, request, environment, slots: &slots, now };
     let decision = question.decide(&mut scratch.modifying);
     scratch.slots = slots.recycle();
     decision
@@ -62,10 +56,7 @@ impl<'a> Question<'_, 'a> {
     fn decide(&self, modifying: &mut Vec<u32>) -> Decision<'a> {
         let violations = self.bundle.fields.violations(self.request.context);
         if violations > 0 && self.bundle.source().enforce_fields {
-            return Decision {
-                context_violations: violations,
-                ..self.context_invalid()
-            };
+            return Decision { context_violations: violations, ..self.context_invalid() };
         }
         let mut other_errors = 0;
         let chosen = self.choose(&mut other_errors);
@@ -83,43 +74,34 @@ impl<'a> Question<'_, 'a> {
             }
             *obligations = merge.finish(self.request.time_left);
         }
-        Decision {
-            other_errors,
-            context_violations: violations,
-            ..decision
-        }
+        Decision { other_errors, context_violations: violations, ..decision }
     }
 
     /// The deciding rule of the best rank that matches.
     pub(super) fn choose(&self, other_errors: &mut u32) -> Option<Chosen<'a>> {
         let rules = &self.bundle.deciding;
         let mut by_error = false;
-        let rank = rules
-            .index
-            .first(self.request, self.environment, self.slots, &mut |rank| {
-                let Some(rule) = rules.rules.get(rank as usize) else {
-                    return false;
-                };
-                match self.holds(rule) {
-                    Truth::True => {
-                        by_error = false;
-                        true
-                    }
-                    Truth::Error if rule.fails_closed => {
-                        by_error = true;
-                        true
-                    }
-                    Truth::Error => {
-                        *other_errors += 1;
-                        false
-                    }
-                    Truth::False | Truth::Absent => false,
+        let rank = rules.index.first(self.request, self.environment, self.slots, &mut |rank| {
+            let Some(rule) = rules.rules.get(rank as usize) else {
+                return false;
+            };
+            match self.holds(rule) {
+                Truth::True => {
+                    by_error = false;
+                    true
                 }
-            })?;
-        let rule = rules
-            .rules
-            .get(rank as usize)
-            .and_then(|rule| self.bundle.rule_source(rule))?;
+                Truth::Error if rule.fails_closed => {
+                    by_error = true;
+                    true
+                }
+                Truth::Error => {
+                    *other_errors += 1;
+                    false
+                }
+                Truth::False | Truth::Absent => false,
+            }
+        })?;
+        let rule = rules.rules.get(rank as usize).and_then(|rule| self.bundle.rule_source(rule))?;
         Some(Chosen { rule, by_error })
     }
 
@@ -135,16 +117,15 @@ impl<'a> Question<'_, 'a> {
     fn modifiers(&self, ranks: &mut Vec<u32>, other_errors: &mut u32) {
         ranks.clear();
         let rules = &self.bundle.modifying;
-        rules.index.each(
-            self.request,
-            self.environment,
-            self.slots,
-            &mut |rank| match rules.rules.get(rank as usize).map(|rule| self.holds(rule)) {
-                Some(Truth::True) => ranks.push(rank),
-                Some(Truth::Error) => *other_errors += 1,
-                Some(Truth::False | Truth::Absent) | None => {}
-            },
-        );
+        rules.index.each(self.request, self.environment, self.slots, &mut |rank| match rules
+            .rules
+            .get(rank as usize)
+            .map(|rule| self.holds(rule))
+        {
+            Some(Truth::True) => ranks.push(rank),
+            Some(Truth::Error) => *other_errors += 1,
+            Some(Truth::False | Truth::Absent) | None => {}
+        });
         ranks.sort_unstable();
     }
 
@@ -158,23 +139,15 @@ impl<'a> Question<'_, 'a> {
             RuleEffect::Deny(disposition) => (Answer::Deny(*disposition), ReasonCode::Rule),
             RuleEffect::RequireApproval(approval) => {
                 let unverifiable = self.request.has_grants;
-                let code = if unverifiable {
-                    ReasonCode::GrantUnverifiable
-                } else {
-                    ReasonCode::ApprovalRequired
-                };
+                let code =
+                    if unverifiable { ReasonCode::GrantUnverifiable } else { ReasonCode::ApprovalRequired };
                 (Answer::RequireApproval(approval), code)
             }
-            RuleEffect::Allow | RuleEffect::Modify(_) => (
-                Answer::Allow(super::Obligations::default()),
-                ReasonCode::Rule,
-            ),
+            RuleEffect::Allow | RuleEffect::Modify(_) => {
+                (Answer::Allow(super::Obligations::default()), ReasonCode::Rule)
+            }
         };
-        let reason_code = if chosen.by_error {
-            ReasonCode::ConditionError
-        } else {
-            code
-        };
+        let reason_code = if chosen.by_error { ReasonCode::ConditionError } else { code };
         Decision {
             answer,
             reason_code,
@@ -188,24 +161,21 @@ impl<'a> Question<'_, 'a> {
 
     fn by_default(&self) -> Decision<'a> {
         let allowed = Answer::Allow(super::Obligations::default());
-        let (answer, reason_code, reason) =
-            match (self.request.phase, self.bundle.source().defaults.allow) {
-                (Phase::Enqueue, _) => (
-                    allowed,
-                    ReasonCode::DefaultEnqueue,
-                    "no rule speaks about enqueueing this action; its dispatch decides",
-                ),
-                (Phase::Dispatch, true) => (
-                    allowed,
-                    ReasonCode::DefaultAllow,
-                    "no rule matches and the bundle allows by default",
-                ),
-                (Phase::Dispatch, false) => (
-                    Answer::Deny(Disposition::Raise),
-                    ReasonCode::DefaultDeny,
-                    "no rule matches and the bundle denies by default",
-                ),
-            };
+        let (answer, reason_code, reason) = match (self.request.phase, self.bundle.source().defaults.allow) {
+            (Phase::Enqueue, _) => (
+                allowed,
+                ReasonCode::DefaultEnqueue,
+                "no rule speaks about enqueueing this action; its dispatch decides",
+            ),
+            (Phase::Dispatch, true) => {
+                (allowed, ReasonCode::DefaultAllow, "no rule matches and the bundle allows by default")
+            }
+            (Phase::Dispatch, false) => (
+                Answer::Deny(Disposition::Raise),
+                ReasonCode::DefaultDeny,
+                "no rule matches and the bundle denies by default",
+            ),
+        };
         self.without_rule(answer, reason_code, reason)
     }
 

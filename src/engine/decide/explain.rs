@@ -73,13 +73,7 @@ pub fn explain<'a>(
     let environment = request.environment_or(servers_environment);
     let mut slots = Slots::default();
     bundle.slots.fill(request, environment, &mut slots);
-    let question = Question {
-        bundle,
-        request,
-        environment,
-        slots: &slots,
-        now,
-    };
+    let question = Question { bundle, request, environment, slots: &slots, now };
     let mut rules: Vec<RuleTrace<'a>> = Vec::new();
     for rule in &bundle.deciding.rules {
         rules.extend(question.trace(rule, &decision));
@@ -90,9 +84,7 @@ pub fn explain<'a>(
     let off = bundle.source().rules.iter().filter(|rule| !rule.enabled);
     rules.extend(off.map(|rule| RuleTrace::new(&rule.id, RuleOutcome::Disabled)));
     if rules.len() > MAX_TRACES {
-        rules.sort_by_key(|trace| {
-            trace.conditions.is_empty() && trace.outcome == RuleOutcome::False
-        });
+        rules.sort_by_key(|trace| trace.conditions.is_empty() && trace.outcome == RuleOutcome::False);
         rules.truncate(MAX_TRACES);
     }
     Explanation { decision, rules }
@@ -125,30 +117,18 @@ impl<'a> Question<'_, 'a> {
         let mut trace = RuleTrace::new(id, self.outcome(rule, id, says, decision));
         let parts = rule.parts.iter().map(|part| (part, self.part(rule, part)));
         let parts: Vec<(&Part, Truth)> = parts.collect();
-        if let Some((part, truth)) = parts
-            .iter()
-            .find(|(_, truth)| *truth == says && says != Truth::True)
-        {
+        if let Some((part, truth)) = parts.iter().find(|(_, truth)| *truth == says && says != Truth::True) {
             trace.condition = part.text.to_string();
             trace.actual = self.actual(rule, part);
             if *truth == Truth::Error {
                 trace.error = self.why(rule, part);
             }
         }
-        trace.conditions = parts
-            .iter()
-            .map(|(part, truth)| (&*part.text, *truth))
-            .collect();
+        trace.conditions = parts.iter().map(|(part, truth)| (&*part.text, *truth)).collect();
         Some(trace)
     }
 
-    fn outcome(
-        &self,
-        rule: &CompiledRule,
-        id: &RuleId,
-        says: Truth,
-        decision: &Decision<'_>,
-    ) -> RuleOutcome {
+    fn outcome(&self, rule: &CompiledRule, id: &RuleId, says: Truth, decision: &Decision<'_>) -> RuleOutcome {
         let modifies = self
             .bundle
             .rule_source(rule)
@@ -158,9 +138,7 @@ impl<'a> Question<'_, 'a> {
             Truth::False => RuleOutcome::False,
             Truth::Absent => RuleOutcome::Absent,
             Truth::Error if !rule.fails_closed => RuleOutcome::Error,
-            Truth::True if modifies && matches!(decision.answer, Answer::Allow(_)) => {
-                RuleOutcome::Matched
-            }
+            Truth::True if modifies && matches!(decision.answer, Answer::Allow(_)) => RuleOutcome::Matched,
             Truth::True | Truth::Error => RuleOutcome::Outranked,
         }
     }
@@ -168,14 +146,10 @@ impl<'a> Question<'_, 'a> {
     fn part(&self, rule: &'a CompiledRule, part: &Part) -> Truth {
         match part.by {
             PartBy::Constant(truth) => truth,
-            PartBy::Test(at) => rule
-                .tests
-                .get(at)
-                .map_or(Truth::False, |test| test.holds(self.slots)),
-            PartBy::Program(at) => rule
-                .programs
-                .get(at)
-                .map_or(Truth::False, |program| program.holds(self.slots, self.now)),
+            PartBy::Test(at) => rule.tests.get(at).map_or(Truth::False, |test| test.holds(self.slots)),
+            PartBy::Program(at) => {
+                rule.programs.get(at).map_or(Truth::False, |program| program.holds(self.slots, self.now))
+            }
         }
     }
 
@@ -195,9 +169,7 @@ impl<'a> Question<'_, 'a> {
         };
         match slot {
             Some(Slot::Broken) => "a part of the path is not a map".into(),
-            Some(Slot::Value(View::Number(n))) if n.is_nan() => {
-                "the value is not a number (NaN)".into()
-            }
+            Some(Slot::Value(View::Number(n))) if n.is_nan() => "the value is not a number (NaN)".into(),
             Some(Slot::Value(value)) => format!("{} cannot be compared so", value.type_name()),
             Some(Slot::Unset(_) | Slot::Absent) | None => {
                 "a part cannot be computed from the values of this request".into()

@@ -55,34 +55,23 @@ impl Fields for Refund {
 }
 
 fn main() {
-    let files = [SourceFile {
-        name: "refunds.yaml",
-        bytes: BUNDLE.as_bytes(),
-    }];
+    let files = [SourceFile { name: "refunds.yaml", bytes: BUNDLE.as_bytes() }];
     let reading = read::bundle(&files, &Bounds::default());
     for finding in &reading.findings {
-        println!(
-            "{}:{}: {}",
-            finding.place.line, finding.place.column, finding.message
-        );
+        println!("{}:{}: {}", finding.place.line, finding.place.column, finding.message);
     }
     let Some(bundle) = reading.bundle else { return };
     let compiled = match compile::bundle(bundle) {
         Ok(compiled) => compiled,
         Err(findings) => {
-            return findings
-                .iter()
-                .for_each(|finding| println!("{}", finding.message));
+            return findings.iter().for_each(|finding| println!("{}", finding.message));
         }
     };
 
     // One scratch for each thread: it keeps its room from one decision to the next.
     let mut scratch = Scratch::default();
     for amount in [20.0, 80.0] {
-        let refund = Refund {
-            amount,
-            customer: "c-17".into(),
-        };
+        let refund = Refund { amount, customer: "c-17".into() };
         let request = Request {
             subject: Subject {
                 agent: "support.chat",
@@ -125,10 +114,6 @@ fn main() {
             Answer::Deny(_) => "DENY".to_owned(),
             Answer::RequireApproval(_) => "REQUIRE_APPROVAL".to_owned(),
         };
-        println!(
-            "refund of {amount}: {answer} ({}: {})",
-            decision.reason_code.name(),
-            decision.reason
-        );
+        println!("refund of {amount}: {answer} ({}: {})", decision.reason_code.name(), decision.reason);
     }
 }

@@ -23,10 +23,7 @@ pub(super) fn digest(files: &[Form<'_>], rules: &[Rule]) -> Digest {
 pub(super) fn canonical(files: &[Form<'_>], rules: &[Rule]) -> Vec<u8> {
     let mut out = Writer(Vec::new());
     let fields = BUNDLE.fields.iter().filter_map(|known| {
-        let nodes: Vec<&Node> = files
-            .iter()
-            .filter_map(|f| Some(f.get(known.name)?.node))
-            .collect();
+        let nodes: Vec<&Node> = files.iter().filter_map(|f| Some(f.get(known.name)?.node)).collect();
         (!nodes.is_empty()).then_some((known, nodes))
     });
     let fields = fields.map(|(known, nodes)| (known.name, (known, nodes)));
@@ -39,9 +36,7 @@ pub(super) fn canonical(files: &[Form<'_>], rules: &[Rule]) -> Vec<u8> {
         }
         "guardrails" => {
             let elements = nodes.iter().flat_map(|n| n.elements().unwrap_or_default());
-            out.list(elements, |out, node| {
-                out.form(node, &super::guardrail::GUARDRAIL, &[])
-            });
+            out.list(elements, |out, node| out.form(node, &super::guardrail::GUARDRAIL, &[]));
         }
         "data" => {
             let entries = nodes.iter().flat_map(|n| n.entries().unwrap_or_default());
@@ -91,9 +86,7 @@ impl Writer {
             let (_, known) = shape.field(&e.key)?;
             Some((known.name, (known.kind, &e.node)))
         });
-        self.object(fields.collect(), |out, (kind, node)| {
-            out.kind(node, kind, conditions)
-        });
+        self.object(fields.collect(), |out, (kind, node)| out.kind(node, kind, conditions));
     }
 
     /// The rules of a guardrail: a field means the same in each type that has it.
@@ -103,9 +96,7 @@ impl Writer {
             let (_, known) = shapes.iter().find_map(|shape| shape.field(&e.key))?;
             Some((known.name, (known.kind, &e.node)))
         });
-        self.object(fields.collect(), |out, (kind, node)| {
-            out.kind(node, kind, &[])
-        });
+        self.object(fields.collect(), |out, (kind, node)| out.kind(node, kind, &[]));
     }
 
     fn one_or_many(&mut self, node: &Node, write: impl Fn(&mut Self, &Node)) {
@@ -134,9 +125,7 @@ impl Writer {
     fn conditions(&mut self, conditions: &[Condition]) {
         let mut fields: Map<String, Value> = Map::new();
         for condition in conditions {
-            let asked = fields
-                .entry(path::spelled(&condition.path))
-                .or_insert_with(|| Map::new().into());
+            let asked = fields.entry(path::spelled(&condition.path)).or_insert_with(|| Map::new().into());
             if let Value::Object(asked) = asked {
                 let name = Operator::of(&condition.op).name();
                 asked.insert(name.to_owned(), spelling::right_side(&condition.op));
@@ -149,9 +138,7 @@ impl Writer {
             let Some(asked) = fields.get_mut(&path::spelled(&condition.path)) else {
                 continue;
             };
-            if asked.as_object().is_some_and(|asked| asked.len() == 1)
-                && !operator::needs_operator(right)
-            {
+            if asked.as_object().is_some_and(|asked| asked.len() == 1) && !operator::needs_operator(right) {
                 *asked = right.to_json();
             }
         }

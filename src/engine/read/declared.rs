@@ -38,12 +38,7 @@ pub(super) fn fields(field: Field<'_>, found: &mut Findings) -> Vec<DeclaredFiel
         match path::segments(entry.key.strip_prefix("context.").unwrap_or(&entry.key)) {
             Ok(path) => read.extend(declared(path, name, found)),
             Err(problem) => {
-                found.error_with(
-                    problem.code,
-                    entry.place,
-                    problem.message,
-                    problem.suggestion,
-                );
+                found.error_with(problem.code, entry.place, problem.message, problem.suggestion);
             }
         }
     }
@@ -52,15 +47,10 @@ pub(super) fn fields(field: Field<'_>, found: &mut Findings) -> Vec<DeclaredFiel
 
 fn declared(path: Vec<Box<str>>, field: Field<'_>, found: &mut Findings) -> Option<DeclaredField> {
     let form = Form::open(field, &DECLARED, found)?;
-    let kind = form
-        .required("type", found)
-        .and_then(|f| f.choice(TYPES, found));
+    let kind = form.required("type", found).and_then(|f| f.choice(TYPES, found));
     let declared = DeclaredField {
         path,
-        required: form
-            .get("required")
-            .and_then(|f| f.boolean(found))
-            .unwrap_or(false),
+        required: form.get("required").and_then(|f| f.boolean(found)).unwrap_or(false),
         min: form.get("min").and_then(|f| f.number(found)),
         max: form.get("max").and_then(|f| f.number(found)),
         values: form.get("values").and_then(|f| values(f, found)),
@@ -85,10 +75,7 @@ fn declared(path: Vec<Box<str>>, field: Field<'_>, found: &mut Findings) -> Opti
 /// The only texts; an empty one is a text like others here.
 fn values(field: Field<'_>, found: &mut Findings) -> Option<Vec<Box<str>>> {
     let elements = field.list(found)?;
-    let values: Vec<Box<str>> = elements
-        .filter_map(|e| e.text(found))
-        .map(Into::into)
-        .collect();
+    let values: Vec<Box<str>> = elements.filter_map(|e| e.text(found)).map(Into::into).collect();
     if values.is_empty() {
         field.bad_value("allows nothing", "name a value, or leave it out", found);
     }

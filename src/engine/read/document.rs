@@ -12,11 +12,7 @@ use semver::Version;
 
 static DEFAULTS: Shape = Shape {
     what: "`defaults`",
-    fields: &[
-        Known::plain("effect"),
-        Known::plain("mode_order"),
-        Known::plain("on_unavailable"),
-    ],
+    fields: &[Known::plain("effect"), Known::plain("mode_order"), Known::plain("on_unavailable")],
 };
 
 /// The top level of a bundle.
@@ -53,25 +49,11 @@ pub(super) fn bundle(trees: &[Node], bounds: &Bounds, found: &mut Findings) -> O
         version,
         min_engine,
         notes: text(main, "notes", found),
-        defaults: main
-            .get("defaults")
-            .and_then(|f| defaults(f, found))
-            .unwrap_or_default(),
-        fields: main
-            .get("fields")
-            .map_or_else(Vec::new, |f| declared::fields(f, found)),
-        enforce_fields: main
-            .get("enforce_fields")
-            .and_then(|f| f.boolean(found))
-            .unwrap_or(false),
-        mask: main
-            .get("mask")
-            .and_then(|f| mask(f, found))
-            .unwrap_or_default(),
-        metadata: main
-            .get("metadata")
-            .and_then(|f| f.free_map(found))
-            .unwrap_or_default(),
+        defaults: main.get("defaults").and_then(|f| defaults(f, found)).unwrap_or_default(),
+        fields: main.get("fields").map_or_else(Vec::new, |f| declared::fields(f, found)),
+        enforce_fields: main.get("enforce_fields").and_then(|f| f.boolean(found)).unwrap_or(false),
+        mask: main.get("mask").and_then(|f| mask(f, found)).unwrap_or_default(),
+        metadata: main.get("metadata").and_then(|f| f.free_map(found)).unwrap_or_default(),
         rules: rules(&parts, &data, bounds, found),
         guardrails: guardrails(&parts, bounds, found),
         digest: Digest([0; 32]),
@@ -120,14 +102,9 @@ fn parts<'n>(trees: &'n [Node], found: &mut Findings) -> Option<Vec<Form<'n>>> {
 }
 
 fn no_version(others: &[Form<'_>], found: &mut Findings) {
-    let place = others
-        .first()
-        .map_or_else(Place::default, |form| form.place);
-    let message = if others.len() > 1 {
-        "no file of the folder has a `version`"
-    } else {
-        "a bundle needs `version`"
-    };
+    let place = others.first().map_or_else(Place::default, |form| form.place);
+    let message =
+        if others.len() > 1 { "no file of the folder has a `version`" } else { "a bundle needs `version`" };
     let remedy = "add `version: 1.0.0` beside `format: tollgate/v1`";
     found.error_with(Code::MissingField, place, message, remedy);
 }
@@ -135,11 +112,7 @@ fn no_version(others: &[Form<'_>], found: &mut Findings) {
 /// Fields that only the file with the version may have.
 fn stray_fields(other: &Form<'_>, main: &Form<'_>, found: &mut Findings) {
     check_format(other, found);
-    let names = BUNDLE
-        .fields
-        .iter()
-        .map(|known| known.name)
-        .filter(|n| !SHARED.contains(n));
+    let names = BUNDLE.fields.iter().map(|known| known.name).filter(|n| !SHARED.contains(n));
     for name in names {
         let Some(field) = other.get(name) else {
             continue;
@@ -159,11 +132,7 @@ fn check_format(form: &Form<'_>, found: &mut Findings) {
         return;
     };
     if let Some(text) = field.text(found).filter(|text| *text != FORMAT) {
-        field.bad_value(
-            &format!("is {}", shown(text)),
-            &format!("write `{FORMAT}`"),
-            found,
-        );
+        field.bad_value(&format!("is {}", shown(text)), &format!("write `{FORMAT}`"), found);
     }
 }
 
@@ -171,10 +140,7 @@ fn check_format(form: &Form<'_>, found: &mut Findings) {
 fn refuse_newer(trees: &[Node], found: &mut Findings) -> Option<()> {
     let own = Version::parse(env!("CARGO_PKG_VERSION")).ok()?;
     let names = ["min_engine", "minEngine"];
-    for node in trees
-        .iter()
-        .flat_map(|tree| names.iter().filter_map(|name| tree.get(name)))
-    {
+    for node in trees.iter().flat_map(|tree| names.iter().filter_map(|name| tree.get(name))) {
         let wanted = node.text().and_then(|text| Version::parse(text).ok());
         if let Some(wanted) = wanted.filter(|wanted| *wanted > own) {
             let message = format!("the bundle needs engine {wanted} or newer, and this is {own}");
@@ -192,11 +158,7 @@ fn versions(main: &Form<'_>, found: &mut Findings) -> (Version, Option<Version>)
         let version = Version::parse(text);
         if version.is_err() {
             let remedy = "write three numbers: `1.4.0`";
-            field.bad_value(
-                &format!("is {}, no semantic version", shown(text)),
-                remedy,
-                found,
-            );
+            field.bad_value(&format!("is {}, no semantic version", shown(text)), remedy, found);
         }
         version.ok()
     };
@@ -204,17 +166,13 @@ fn versions(main: &Form<'_>, found: &mut Findings) -> (Version, Option<Version>)
     if main.required("format", found).is_some() {
         check_format(main, found);
     }
-    let version = main
-        .required("version", found)
-        .and_then(|f| semantic(f, found));
+    let version = main.required("version", found).and_then(|f| semantic(f, found));
     // a wrong version is an error, and no reason to keep the other errors back
     (version.unwrap_or_else(|| Version::new(0, 0, 0)), min_engine)
 }
 
 fn text(form: &Form<'_>, name: &str, found: &mut Findings) -> Box<str> {
-    form.get(name)
-        .and_then(|f| f.text(found))
-        .map_or_else(Box::default, Into::into)
+    form.get(name).and_then(|f| f.text(found)).map_or_else(Box::default, Into::into)
 }
 
 fn defaults(field: Field<'_>, found: &mut Findings) -> Option<Defaults> {
@@ -223,16 +181,8 @@ fn defaults(field: Field<'_>, found: &mut Findings) -> Option<Defaults> {
     let effects = &[("deny", false), ("allow", true)];
     Some(Defaults {
         allow: form.choice_or("effect", effects, default.allow, found),
-        mode_order: form
-            .get("mode_order")
-            .and_then(|f| mode_order(f, found))
-            .unwrap_or(default.mode_order),
-        on_unavailable: form.choice_or(
-            "on_unavailable",
-            ON_UNAVAILABLE,
-            default.on_unavailable,
-            found,
-        ),
+        mode_order: form.get("mode_order").and_then(|f| mode_order(f, found)).unwrap_or(default.mode_order),
+        on_unavailable: form.choice_or("on_unavailable", ON_UNAVAILABLE, default.on_unavailable, found),
     })
 }
 
@@ -240,11 +190,7 @@ fn mode_order(field: Field<'_>, found: &mut Findings) -> Option<Vec<Box<str>>> {
     let modes = field.texts(found)?;
     for (i, mode) in modes.iter().enumerate() {
         if modes.iter().take(i).any(|earlier| earlier == mode) {
-            field.bad_value(
-                &format!("holds {} twice", shown(mode)),
-                "keep one of them",
-                found,
-            );
+            field.bad_value(&format!("holds {} twice", shown(mode)), "keep one of them", found);
         }
     }
     Some(modes)
@@ -260,11 +206,7 @@ fn mask(field: Field<'_>, found: &mut Findings) -> Option<Vec<Box<str>>> {
         let tildes = text.split('~').skip(1);
         if !text.starts_with('/') || !tildes.clone().all(|t| t.starts_with(['0', '1'])) {
             let remedy = "write a path such as `/context/card/number`, `~1` for `/`, `~0` for `~`";
-            element.bad_value(
-                &format!("is {}, no JSON pointer", shown(text)),
-                remedy,
-                found,
-            );
+            element.bad_value(&format!("is {}, no JSON pointer", shown(text)), remedy, found);
         }
         pointers.push(text.into());
     }
@@ -285,11 +227,7 @@ fn data(parts: &[Form<'_>], found: &mut Findings) -> ConstMap {
         };
         for Entry { key, place, node } in entries {
             if let Some(first) = first.get(&**key) {
-                let message = format!(
-                    "{} of `data` stands already at {}",
-                    shown(key),
-                    found.name(*first)
-                );
+                let message = format!("{} of `data` stands already at {}", shown(key), found.name(*first));
                 found.error_with(Code::BadValue, *place, message, "keep one of them");
                 continue;
             }
@@ -303,9 +241,7 @@ fn data(parts: &[Form<'_>], found: &mut Findings) -> ConstMap {
 fn rules(parts: &[Form<'_>], data: &ConstMap, bounds: &Bounds, found: &mut Findings) -> Vec<Rule> {
     let mut seen = Seen::new();
     let elements = elements(parts, "rules", bounds.rules, found);
-    let read = elements
-        .filter_map(|f| rule::rule(f, data, &mut seen, found))
-        .collect();
+    let read = elements.filter_map(|f| rule::rule(f, data, &mut seen, found)).collect();
     found.set_subject(None);
     read
 }
@@ -313,9 +249,7 @@ fn rules(parts: &[Form<'_>], data: &ConstMap, bounds: &Bounds, found: &mut Findi
 fn guardrails(parts: &[Form<'_>], bounds: &Bounds, found: &mut Findings) -> Vec<Guardrail> {
     let mut seen = Seen::new();
     let elements = elements(parts, "guardrails", bounds.guardrails, found);
-    let read = elements
-        .filter_map(|f| guardrail::guardrail(f, &mut seen, found))
-        .collect();
+    let read = elements.filter_map(|f| guardrail::guardrail(f, &mut seen, found)).collect();
     found.set_subject(None);
     read
 }

@@ -62,8 +62,7 @@ const EFFECTS: &Choices<Name> = &[
     ("needs_approval", Name::RequireApproval),
 ];
 
-const DISPOSITIONS: &Choices<Disposition> =
-    &[("raise", Disposition::Raise), ("drop", Disposition::Drop)];
+const DISPOSITIONS: &Choices<Disposition> = &[("raise", Disposition::Raise), ("drop", Disposition::Drop)];
 
 /// Reads the effect of a rule and what belongs to it.
 pub(super) fn effect(rule: &Form<'_>, found: &mut Findings) -> Option<RuleEffect> {
@@ -71,12 +70,7 @@ pub(super) fn effect(rule: &Form<'_>, found: &mut Findings) -> Option<RuleEffect
     let foreign = |field: &str, owner: Name, of: &str, found: &mut Findings| {
         if name != owner {
             let remedy = format!("remove it, or make the effect `{of}`");
-            rule.refuse(
-                field,
-                &format!("belongs to effect `{of}` alone"),
-                &remedy,
-                found,
-            );
+            rule.refuse(field, &format!("belongs to effect `{of}` alone"), &remedy, found);
         }
     };
     foreign("modify", Name::Modify, "modify", found);
@@ -86,12 +80,7 @@ pub(super) fn effect(rule: &Form<'_>, found: &mut Findings) -> Option<RuleEffect
         Name::Allow => Some(RuleEffect::Allow),
         Name::Deny => {
             let loud = Disposition::Raise;
-            Some(RuleEffect::Deny(rule.choice_or(
-                "disposition",
-                DISPOSITIONS,
-                loud,
-                found,
-            )))
+            Some(RuleEffect::Deny(rule.choice_or("disposition", DISPOSITIONS, loud, found)))
         }
         Name::RequireApproval => match rule.get("approval") {
             None => Some(RuleEffect::RequireApproval(Approval::default())),
@@ -106,30 +95,20 @@ fn approval(field: Field<'_>, found: &mut Findings) -> Option<Approval> {
     let default = Approval::default();
     Some(Approval {
         approvers: form.whole_or("approvers", (1, MOST_APPROVERS), default.approvers, found),
-        role: form
-            .get("role")
-            .and_then(|f| f.filled_text(found))
-            .map_or(default.role, Into::into),
+        role: form.get("role").and_then(|f| f.filled_text(found)).map_or(default.role, Into::into),
         expires_in: form
             .get("expires_in_seconds")
             .and_then(|f| expiry(f, found))
             .unwrap_or(default.expires_in),
         uses: form.whole_or("uses", (1, MOST_USES), default.uses, found),
-        bind: form
-            .get("bind")
-            .and_then(|f| bind(f, found))
-            .unwrap_or(default.bind),
+        bind: form.get("bind").and_then(|f| bind(f, found)).unwrap_or(default.bind),
     })
 }
 
 fn expiry(field: Field<'_>, found: &mut Findings) -> Option<Span> {
     let span = field.seconds(Least::AboveZero, found)?;
     if span.seconds() > LONGEST_APPROVAL_SECONDS {
-        field.bad_value(
-            "is longer than a year",
-            "write at most 31536000 seconds",
-            found,
-        );
+        field.bad_value("is longer than a year", "write at most 31536000 seconds", found);
         return None;
     }
     Some(span)
@@ -145,12 +124,7 @@ fn bind(field: Field<'_>, found: &mut Findings) -> Option<Bind> {
         match path::segments(text.strip_prefix("context.").unwrap_or(text)) {
             Ok(segments) => paths.push(segments),
             Err(problem) => {
-                found.error_with(
-                    problem.code,
-                    element.place,
-                    problem.message,
-                    problem.suggestion,
-                );
+                found.error_with(problem.code, element.place, problem.message, problem.suggestion);
             }
         }
     }
@@ -160,29 +134,13 @@ fn bind(field: Field<'_>, found: &mut Findings) -> Option<Bind> {
 fn modify(field: Field<'_>, found: &mut Findings) -> Option<Modify> {
     let form = Form::open(field, &MODIFY, found)?;
     let modify = Modify {
-        mode: form
-            .get("mode")
-            .and_then(|f| f.filled_text(found))
-            .map(Into::into),
-        limits: form
-            .get("limits")
-            .and_then(|f| caps(f, found))
-            .unwrap_or_default(),
-        timeout: form
-            .get("timeout_seconds")
-            .and_then(|f| f.seconds(Least::AboveZero, found)),
+        mode: form.get("mode").and_then(|f| f.filled_text(found)).map(Into::into),
+        limits: form.get("limits").and_then(|f| caps(f, found)).unwrap_or_default(),
+        timeout: form.get("timeout_seconds").and_then(|f| f.seconds(Least::AboveZero, found)),
     };
-    if ["mode", "limits", "timeout_seconds"]
-        .iter()
-        .all(|name| form.get(name).is_none())
-    {
+    if ["mode", "limits", "timeout_seconds"].iter().all(|name| form.get(name).is_none()) {
         let remedy = "add `mode`, `limits` or `timeout_seconds`";
-        found.error_with(
-            Code::MissingField,
-            form.place,
-            "`modify` changes nothing",
-            remedy,
-        );
+        found.error_with(Code::MissingField, form.place, "`modify` changes nothing", remedy);
     }
     Some(modify)
 }
@@ -195,9 +153,7 @@ fn caps(field: Field<'_>, found: &mut Findings) -> Option<Caps> {
         max_llm_tokens: form.get("max_llm_tokens").and_then(|f| f.count(0, found)),
         max_cost: form.get("max_cost").and_then(|f| f.money(found)),
         max_compute: form.get("max_compute").and_then(|f| f.count(0, found)),
-        max_duration: form
-            .get("max_duration_seconds")
-            .and_then(|f| f.seconds(Least::Zero, found)),
+        max_duration: form.get("max_duration_seconds").and_then(|f| f.seconds(Least::Zero, found)),
     };
     Some(caps)
 }

@@ -22,10 +22,7 @@ impl Findings {
     /// An empty collection for documents in these files; places point into them.
     #[must_use]
     pub fn new(files: Vec<Box<str>>) -> Self {
-        Self {
-            files,
-            ..Self::default()
-        }
+        Self { files, ..Self::default() }
     }
 
     /// What the findings from now on are about: a rule, a guardrail, or nothing in particular.
@@ -63,6 +60,15 @@ impl Findings {
         suggestion: impl Into<String>,
     ) {
         self.push(Finding::error(code, place, message).suggest(suggestion));
+    }
+
+    /// Adds all of another collection about the same files.
+    pub fn absorb(&mut self, other: Self) {
+        let unkept = other.errors.saturating_sub(KEPT);
+        self.errors += unkept;
+        self.format_errors += unkept;
+        self.others += other.others.saturating_sub(KEPT);
+        other.kept.into_iter().for_each(|finding| self.push(finding));
     }
 
     /// How many format errors there are, those past the cap included.
@@ -103,8 +109,7 @@ impl Findings {
         let place = Place::default();
         if let Some(more @ 1..) = self.errors.checked_sub(KEPT) {
             let message = format!("and {more} more errors");
-            self.kept
-                .push(Finding::error(Code::OutOfBounds, place, message));
+            self.kept.push(Finding::error(Code::OutOfBounds, place, message));
         }
         if let Some(more @ 1..) = self.others.checked_sub(KEPT) {
             let message = format!("and {more} more warnings and hints");

@@ -58,21 +58,13 @@ impl Known {
     /// A field of this kind.
     #[must_use]
     pub const fn of(name: &'static str, kind: Kind) -> Self {
-        Self {
-            name,
-            also: &[],
-            kind,
-        }
+        Self { name, also: &[], kind }
     }
 
     /// The same with other accepted names.
     #[must_use]
     pub const fn or(self, also: &'static [&'static str]) -> Self {
-        Self {
-            name: self.name,
-            also,
-            kind: self.kind,
-        }
+        Self { name: self.name, also, kind: self.kind }
     }
 
     /// Whether this key means the field.
@@ -94,11 +86,7 @@ fn is_spelling_of(key: &str, name: &str) -> bool {
             upper = true;
             continue;
         }
-        let want = if upper {
-            byte.to_ascii_uppercase()
-        } else {
-            byte
-        };
+        let want = if upper { byte.to_ascii_uppercase() } else { byte };
         if key.next() != Some(want) {
             return false;
         }
@@ -111,10 +99,7 @@ impl Shape {
     /// The field that a key means, with its place among the fields.
     #[must_use]
     pub fn field(&self, key: &str) -> Option<(usize, &'static Known)> {
-        self.fields
-            .iter()
-            .enumerate()
-            .find(|(_, known)| known.is_named(key))
+        self.fields.iter().enumerate().find(|(_, known)| known.is_named(key))
     }
 
     fn names(&self) -> impl Iterator<Item = &'static str> {
@@ -148,28 +133,15 @@ impl<'n> Form<'n> {
                 None => unknown(entry, shape, found),
             }
         }
-        Some(Self {
-            place: field.node.place,
-            shape,
-            slots,
-        })
+        Some(Self { place: field.node.place, shape, slots })
     }
 
     /// The field of this name, as the shape spells it.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Field<'n>> {
-        let index = self
-            .shape
-            .fields
-            .iter()
-            .position(|known| known.name == name)?;
+        let index = self.shape.fields.iter().position(|known| known.name == name)?;
         let entry = self.slots.get(index).copied().flatten()?;
-        Some(Field {
-            name: &entry.key,
-            element: false,
-            place: entry.place,
-            node: &entry.node,
-        })
+        Some(Field { name: &entry.key, element: false, place: entry.place, node: &entry.node })
     }
 
     /// The field of this name, unless it is absent or null.
@@ -249,45 +221,26 @@ impl<'n> Field<'n> {
     /// A document as a whole, or another node without a key.
     #[must_use]
     pub const fn document(name: &'n str, node: &'n Node) -> Self {
-        Self {
-            name,
-            element: false,
-            place: node.place,
-            node,
-        }
+        Self { name, element: false, place: node.place, node }
     }
 
     /// The value of a key.
     #[must_use]
     pub const fn named(name: &'n str, place: Place, node: &'n Node) -> Self {
-        Self {
-            name,
-            element: false,
-            place,
-            node,
-        }
+        Self { name, element: false, place, node }
     }
 
     /// An element of this list.
     #[must_use]
     pub const fn element(self, node: &'n Node) -> Self {
-        Self {
-            name: self.name,
-            element: true,
-            place: node.place,
-            node,
-        }
+        Self { name: self.name, element: true, place: node.place, node }
     }
 
     /// How messages call it.
     #[must_use]
     pub fn label(&self) -> String {
         let name = shown(self.name);
-        if self.element {
-            format!("an element of {name}")
-        } else {
-            name
-        }
+        if self.element { format!("an element of {name}") } else { name }
     }
 
     /// Reports that the value is of another type than the field takes.

@@ -5,9 +5,7 @@ use super::rule::{Seen, first_of_its_name};
 use super::take::{Choices, Least};
 use super::{Findings, guardrail_rules, guardrail_shapes, patterns, shown};
 use crate::id::GuardrailName;
-use crate::model::guardrail::{
-    Enforcement, Guardrail, OnMaxKeys, Refusal, Rules, ScopeOfState, State,
-};
+use crate::model::guardrail::{Enforcement, Guardrail, OnMaxKeys, Refusal, Rules, ScopeOfState, State};
 use crate::model::{Code, Finding, Placed, Severity};
 
 /// A guardrail.
@@ -38,26 +36,15 @@ const STATES: &Choices<State> = &[
     ("draft", State::Draft),
 ];
 
-const ENFORCEMENTS: &Choices<Enforcement> = &[
-    ("enforce", Enforcement::Enforce),
-    ("shadow", Enforcement::Shadow),
-];
+const ENFORCEMENTS: &Choices<Enforcement> =
+    &[("enforce", Enforcement::Enforce), ("shadow", Enforcement::Shadow)];
 
-const REFUSALS: &Choices<Refusal> = &[
-    ("throttle", Refusal::Throttle),
-    ("drop", Refusal::Drop),
-    ("raise", Refusal::Raise),
-];
+const REFUSALS: &Choices<Refusal> =
+    &[("throttle", Refusal::Throttle), ("drop", Refusal::Drop), ("raise", Refusal::Raise)];
 
-const ON_MAX_KEYS: &Choices<OnMaxKeys> = &[
-    ("refuse", OnMaxKeys::Refuse),
-    ("evict_lru", OnMaxKeys::EvictLru),
-];
+const ON_MAX_KEYS: &Choices<OnMaxKeys> = &[("refuse", OnMaxKeys::Refuse), ("evict_lru", OnMaxKeys::EvictLru)];
 
-const SCOPES: &Choices<ScopeOfState> = &[
-    ("local", ScopeOfState::Local),
-    ("fleet", ScopeOfState::Fleet),
-];
+const SCOPES: &Choices<ScopeOfState> = &[("local", ScopeOfState::Local), ("fleet", ScopeOfState::Fleet)];
 
 const DEFAULT_PRIORITY: i32 = 50;
 const DEFAULT_MAX_KEYS: u64 = 1_000_000;
@@ -66,57 +53,33 @@ const MOST_KEYS: u64 = 10_000_000;
 const DEFAULT_IDLE_SECONDS: u64 = 86_400;
 
 /// Reads a guardrail; `None` where it has no name, type or rules, which is reported.
-pub(super) fn guardrail(
-    field: Field<'_>,
-    seen: &mut Seen,
-    found: &mut Findings,
-) -> Option<Guardrail> {
+pub(super) fn guardrail(field: Field<'_>, seen: &mut Seen, found: &mut Findings) -> Option<Guardrail> {
     found.set_subject(field.node.get("name").and_then(|name| name.text()));
     let form = Form::open(field, &GUARDRAIL, found)?;
-    let name = form
-        .required("name", found)
-        .and_then(|f| guardrail_name(f, seen, found));
+    let name = form.required("name", found).and_then(|f| guardrail_name(f, seen, found));
     let rules = guardrail_rules::rules(&form, found);
     Some(Guardrail {
-        targeting: form
-            .get("targeting")
-            .and_then(|f| patterns::target(f, found))
-            .unwrap_or_default(),
+        targeting: form.get("targeting").and_then(|f| patterns::target(f, found)).unwrap_or_default(),
         state: state(&form, found),
-        priority: form
-            .get("priority")
-            .and_then(|f| f.priority(found))
-            .unwrap_or(DEFAULT_PRIORITY),
+        priority: form.get("priority").and_then(|f| f.priority(found)).unwrap_or(DEFAULT_PRIORITY),
         scope_of_state: scope_of_state(&form, found),
         enforcement: form.choice_or("enforcement", ENFORCEMENTS, Enforcement::Enforce, found),
         refusal: refusal(&form, rules.as_ref(), found),
         max_keys: form.whole_or("max_keys", (1, MOST_KEYS), DEFAULT_MAX_KEYS, found),
         on_max_keys: form.choice_or("on_max_keys", ON_MAX_KEYS, OnMaxKeys::Refuse, found),
-        idle: form.seconds_or(
-            "idle_seconds",
-            Least::AboveZero,
-            DEFAULT_IDLE_SECONDS,
-            found,
-        ),
+        idle: form.seconds_or("idle_seconds", Least::AboveZero, DEFAULT_IDLE_SECONDS, found),
         description: form
             .get("description")
             .and_then(|f| f.text(found))
             .map_or_else(Box::default, Into::into),
-        tags: form
-            .get("tags")
-            .and_then(|f| f.texts(found))
-            .unwrap_or_default(),
+        tags: form.get("tags").and_then(|f| f.texts(found)).unwrap_or_default(),
         // last, so that what is wrong with the others is reported too
         name: name?,
         rules: rules?,
     })
 }
 
-fn guardrail_name(
-    field: Field<'_>,
-    seen: &mut Seen,
-    found: &mut Findings,
-) -> Option<Placed<GuardrailName>> {
+fn guardrail_name(field: Field<'_>, seen: &mut Seen, found: &mut Findings) -> Option<Placed<GuardrailName>> {
     let text = field.text(found)?;
     let Some(value) = GuardrailName::parse(text) else {
         let remedy = "write 1 to 64 bytes without control characters";
@@ -140,11 +103,7 @@ fn state(form: &Form<'_>, found: &mut Findings) -> State {
         State::Draft => "the guardrail is a draft and limits nothing",
     };
     let finding = Finding::error(Code::Disabled, field.place, why);
-    found.push(
-        finding
-            .severity(Severity::Info)
-            .suggest("delete it, or write `enabled`"),
-    );
+    found.push(finding.severity(Severity::Info).suggest("delete it, or write `enabled`"));
     state
 }
 
@@ -163,11 +122,7 @@ fn scope_of_state(form: &Form<'_>, found: &mut Findings) -> ScopeOfState {
 /// A sample gives the same answer each time, so that no wait helps.
 fn refusal(form: &Form<'_>, rules: Option<&Rules>, found: &mut Findings) -> Refusal {
     let is_sample = matches!(rules, Some(Rules::Sampling(_)));
-    let default = if is_sample {
-        Refusal::Drop
-    } else {
-        Refusal::Throttle
-    };
+    let default = if is_sample { Refusal::Drop } else { Refusal::Throttle };
     let Some(field) = form.get("refusal") else {
         return default;
     };

@@ -3,16 +3,15 @@
 use super::Findings;
 use super::form::{Field, Form};
 use super::guardrail_shapes::{
-    BUDGET, CIRCUIT_BREAKER, CONCURRENCY, DEFAULT_ESTIMATE, RATE_LIMIT, RETRY, RETRY_BUDGET,
-    SAMPLING, TIMEOUT,
+    BUDGET, CIRCUIT_BREAKER, CONCURRENCY, DEFAULT_ESTIMATE, RATE_LIMIT, RETRY, RETRY_BUDGET, SAMPLING,
+    TIMEOUT,
 };
 use super::key::key_by;
 use super::path;
 use super::take::{Choices, Least};
 use crate::model::guardrail::{
-    Algorithm, Budget, BudgetEstimate, BudgetLimits, CircuitBreaker, Concurrency, Cooldown,
-    ErrorKind, Jitter, KeyDimension, OnExpiry, RateLimit, Retry, RetryBudget, Rules, Sampling,
-    Timeout,
+    Algorithm, Budget, BudgetEstimate, BudgetLimits, CircuitBreaker, Concurrency, Cooldown, ErrorKind,
+    Jitter, KeyDimension, OnExpiry, RateLimit, Retry, RetryBudget, Rules, Sampling, Timeout,
 };
 use crate::model::{Code, Field as Own, Path};
 
@@ -37,12 +36,8 @@ const TYPES: &Choices<Type> = &[
     ("sampling", Type::Sampling),
 ];
 
-const JITTERS: &Choices<Jitter> = &[
-    ("none", Jitter::None),
-    ("full", Jitter::Full),
-    ("equal", Jitter::Equal),
-    ("ratio", Jitter::Ratio),
-];
+const JITTERS: &Choices<Jitter> =
+    &[("none", Jitter::None), ("full", Jitter::Full), ("equal", Jitter::Equal), ("ratio", Jitter::Ratio)];
 
 const ERROR_KINDS: &Choices<ErrorKind> = &[
     ("transient", ErrorKind::Transient),
@@ -51,8 +46,7 @@ const ERROR_KINDS: &Choices<ErrorKind> = &[
     ("permanent", ErrorKind::Permanent),
 ];
 
-const ON_EXPIRY: &Choices<OnExpiry> =
-    &[("charge", OnExpiry::Charge), ("release", OnExpiry::Release)];
+const ON_EXPIRY: &Choices<OnExpiry> = &[("charge", OnExpiry::Charge), ("release", OnExpiry::Release)];
 
 /// What a share of something may be.
 const SHARE: (f64, f64) = (0.0, 1.0);
@@ -63,9 +57,7 @@ const MULTIPLIERS: (f64, f64) = (1.0, 1_000.0);
 
 /// Reads `type` and the `rules` that belong to it.
 pub(super) fn rules(guardrail: &Form<'_>, found: &mut Findings) -> Option<Rules> {
-    let kind = guardrail
-        .required("type", found)
-        .and_then(|f| f.choice(TYPES, found));
+    let kind = guardrail.required("type", found).and_then(|f| f.choice(TYPES, found));
     let field = guardrail.required("rules", found);
     let (kind, field) = (kind?, field?);
     let mut open = |shape| Form::open(field, shape, found);
@@ -73,9 +65,7 @@ pub(super) fn rules(guardrail: &Form<'_>, found: &mut Findings) -> Option<Rules>
         Type::RateLimit => rate_limit(&open(&RATE_LIMIT)?, found).map(Rules::RateLimit),
         Type::Retry => retry(&open(&RETRY)?, found).map(Rules::Retry),
         Type::Timeout => timeout(&open(&TIMEOUT)?, found).map(Rules::Timeout),
-        Type::CircuitBreaker => {
-            circuit_breaker(&open(&CIRCUIT_BREAKER)?, found).map(Rules::CircuitBreaker)
-        }
+        Type::CircuitBreaker => circuit_breaker(&open(&CIRCUIT_BREAKER)?, found).map(Rules::CircuitBreaker),
         Type::Budget => Some(Rules::Budget(budget(&open(&BUDGET)?, found))),
         Type::Concurrency => concurrency(&open(&CONCURRENCY)?, found).map(Rules::Concurrency),
         Type::Sampling => sampling(&open(&SAMPLING)?, found).map(Rules::Sampling),
@@ -84,16 +74,13 @@ pub(super) fn rules(guardrail: &Form<'_>, found: &mut Findings) -> Option<Rules>
 
 fn rate_limit(form: &Form<'_>, found: &mut Findings) -> Option<RateLimit> {
     let key_by = key_by(form, &[KeyDimension::Global], found);
-    let limit = form
-        .required("limit", found)
-        .and_then(|f| f.count(0, found));
+    let limit = form.required("limit", found).and_then(|f| f.count(0, found));
     // the flush is the window of a key by batch
     let window = match form.get("window_seconds") {
         None if key_by.contains(&KeyDimension::Batch) => Some(None),
-        _ => form
-            .required("window_seconds", found)
-            .and_then(|f| f.seconds(Least::AboveZero, found))
-            .map(Some),
+        _ => {
+            form.required("window_seconds", found).and_then(|f| f.seconds(Least::AboveZero, found)).map(Some)
+        }
     };
     Some(RateLimit {
         algorithm: algorithm(form, limit.unwrap_or(1), found),
@@ -109,18 +96,11 @@ fn algorithm(form: &Form<'_>, limit: u64, found: &mut Findings) -> Algorithm {
     let choices = &[("sliding_window", false), ("token_bucket", true)];
     if !form.choice_or("algorithm", choices, false, found) {
         let remedy = "remove it, or write `algorithm: token_bucket`";
-        form.refuse(
-            "burst",
-            "belongs to algorithm `token_bucket` alone",
-            remedy,
-            found,
-        );
+        form.refuse("burst", "belongs to algorithm `token_bucket` alone", remedy, found);
         return Algorithm::SlidingWindow;
     }
     let burst = form.get("burst").and_then(|f| f.count(1, found));
-    Algorithm::TokenBucket {
-        burst: burst.unwrap_or(limit),
-    }
+    Algorithm::TokenBucket { burst: burst.unwrap_or(limit) }
 }
 
 /// A field of the request that says how many units an action takes.
@@ -134,24 +114,15 @@ fn cost(field: Field<'_>, found: &mut Findings) -> Option<Path> {
             None
         }
         Err(problem) => {
-            found.error_with(
-                problem.code,
-                field.node.place,
-                problem.message,
-                problem.suggestion,
-            );
+            found.error_with(problem.code, field.node.place, problem.message, problem.suggestion);
             None
         }
     }
 }
 
 fn retry(form: &Form<'_>, found: &mut Findings) -> Option<Retry> {
-    let max_retries = form
-        .required("max_retries", found)
-        .and_then(|f| f.whole(0, MOST_RETRIES, found));
-    let interval = form
-        .required("interval_seconds", found)
-        .and_then(|f| f.seconds(Least::Zero, found));
+    let max_retries = form.required("max_retries", found).and_then(|f| f.whole(0, MOST_RETRIES, found));
+    let interval = form.required("interval_seconds", found).and_then(|f| f.seconds(Least::Zero, found));
     let retry = Retry {
         backoff_multiplier: form.number_or("backoff_multiplier", MULTIPLIERS, 2.0, found),
         max_interval: form.seconds_or("max_interval_seconds", Least::Zero, 300, found),
@@ -160,20 +131,14 @@ fn retry(form: &Form<'_>, found: &mut Findings) -> Option<Retry> {
         retry_on: error_kinds(form, "retry_on", found).unwrap_or_else(passing),
         max_server_delay: form.seconds_or("max_server_delay_seconds", Least::Zero, 600, found),
         key_by: key_by(form, &[KeyDimension::Global], found),
-        retry_budget: form
-            .get("retry_budget")
-            .and_then(|f| retry_budget(f, found)),
+        retry_budget: form.get("retry_budget").and_then(|f| retry_budget(f, found)),
         max_retries: max_retries?,
         interval: interval?,
     };
     if let Some(field) = form.get("max_interval_seconds")
         && retry.max_interval < retry.interval
     {
-        field.bad_value(
-            "is below `interval_seconds`",
-            "write at least as many",
-            found,
-        );
+        field.bad_value("is below `interval_seconds`", "write at least as many", found);
     }
     Some(retry)
 }
@@ -189,11 +154,7 @@ fn retry_budget(field: Field<'_>, found: &mut Findings) -> Option<RetryBudget> {
 
 /// The errors that may pass by themselves.
 fn passing() -> Vec<ErrorKind> {
-    vec![
-        ErrorKind::Transient,
-        ErrorKind::RateLimited,
-        ErrorKind::Timeout,
-    ]
+    vec![ErrorKind::Transient, ErrorKind::RateLimited, ErrorKind::Timeout]
 }
 
 /// A list of kinds of errors.
@@ -219,37 +180,25 @@ fn error_kinds(form: &Form<'_>, name: &str, found: &mut Findings) -> Option<Vec<
 }
 
 fn timeout(form: &Form<'_>, found: &mut Findings) -> Option<Timeout> {
-    let timeout = form
-        .required("timeout_seconds", found)?
-        .seconds(Least::AboveZero, found)?;
+    let timeout = form.required("timeout_seconds", found)?.seconds(Least::AboveZero, found)?;
     Some(Timeout { timeout })
 }
 
 fn circuit_breaker(form: &Form<'_>, found: &mut Findings) -> Option<CircuitBreaker> {
     let key = [Own::Handler, Own::Tool, Own::Provider].map(KeyDimension::Field);
-    let cooldown = form
-        .required("cooldown_seconds", found)
-        .and_then(|f| cooldown(f, found));
+    let cooldown = form.required("cooldown_seconds", found).and_then(|f| cooldown(f, found));
     let breaker = CircuitBreaker {
-        failure_threshold: form
-            .get("failure_threshold")
-            .and_then(|f| f.whole(1, 1_000_000_000, found)),
-        failure_rate: form
-            .get("failure_rate")
-            .and_then(|f| rate_above_zero(f, found)),
+        failure_threshold: form.get("failure_threshold").and_then(|f| f.whole(1, 1_000_000_000, found)),
+        failure_rate: form.get("failure_rate").and_then(|f| rate_above_zero(f, found)),
         minimum_calls: form.whole_or("minimum_calls", (1, 1_000_000_000), 10, found),
         window: form.seconds_or("window_seconds", Least::Zero, 0, found),
         key_by: key_by(form, &key, found),
         half_open_probes: form.whole_or("half_open_probes", (1, 1_000_000), 1, found),
-        slow_call: form
-            .get("slow_call_seconds")
-            .and_then(|f| f.seconds(Least::AboveZero, found)),
+        slow_call: form.get("slow_call_seconds").and_then(|f| f.seconds(Least::AboveZero, found)),
         lease: form.seconds_or("lease_seconds", Least::AboveZero, 60, found),
         count_errors: error_kinds(form, "count_errors", found).unwrap_or_else(passing),
         cooldown_multiplier: form.number_or("cooldown_multiplier", MULTIPLIERS, 1.0, found),
-        max_cooldown: form
-            .get("max_cooldown_seconds")
-            .and_then(|f| f.seconds(Least::AboveZero, found)),
+        max_cooldown: form.get("max_cooldown_seconds").and_then(|f| f.seconds(Least::AboveZero, found)),
         retry_after_spread: form.number_or("retry_after_spread", SHARE, 0.0, found),
         cooldown: cooldown?,
     };
@@ -262,11 +211,7 @@ fn circuit_breaker(form: &Form<'_>, found: &mut Findings) -> Option<CircuitBreak
         && most < cooldown
         && let Some(field) = form.get("max_cooldown_seconds")
     {
-        field.bad_value(
-            "is below `cooldown_seconds`",
-            "write at least as many",
-            found,
-        );
+        field.bad_value("is below `cooldown_seconds`", "write at least as many", found);
     }
     Some(breaker)
 }
@@ -294,19 +239,10 @@ fn rate_above_zero(field: Field<'_>, found: &mut Findings) -> Option<f64> {
 }
 
 fn budget(form: &Form<'_>, found: &mut Findings) -> Budget {
-    let measures = BUDGET
-        .fields
-        .iter()
-        .map(|known| known.name)
-        .filter(|n| n.starts_with("max_"));
+    let measures = BUDGET.fields.iter().map(|known| known.name).filter(|n| n.starts_with("max_"));
     if measures.clone().all(|name| form.get(name).is_none()) {
         let remedy = format!("add one of {}", super::nearest::listed(measures));
-        found.error_with(
-            Code::MissingField,
-            form.place,
-            "the budget limits nothing",
-            remedy,
-        );
+        found.error_with(Code::MissingField, form.place, "the budget limits nothing", remedy);
     }
     let mut count = |name| form.get(name).and_then(|f| f.count(0, found));
     let limits = BudgetLimits {
@@ -315,9 +251,7 @@ fn budget(form: &Form<'_>, found: &mut Findings) -> Budget {
         max_llm_tokens: count("max_llm_tokens"),
         max_compute: count("max_compute"),
         max_cost: form.get("max_cost").and_then(|f| f.money(found)),
-        max_duration: form
-            .get("max_duration_seconds")
-            .and_then(|f| f.seconds(Least::Zero, found)),
+        max_duration: form.get("max_duration_seconds").and_then(|f| f.seconds(Least::Zero, found)),
     };
     Budget {
         limits,
@@ -338,16 +272,12 @@ fn default_estimate(field: Field<'_>, found: &mut Findings) -> Option<BudgetEsti
         cost: form.get("cost").and_then(|f| f.money(found)),
         tokens: form.get("tokens").and_then(|f| f.count(0, found)),
         compute: form.get("compute").and_then(|f| f.count(0, found)),
-        duration: form
-            .get("duration_seconds")
-            .and_then(|f| f.seconds(Least::Zero, found)),
+        duration: form.get("duration_seconds").and_then(|f| f.seconds(Least::Zero, found)),
     })
 }
 
 fn concurrency(form: &Form<'_>, found: &mut Findings) -> Option<Concurrency> {
-    let max_in_flight = form
-        .required("max_in_flight", found)
-        .and_then(|f| f.count(0, found));
+    let max_in_flight = form.required("max_in_flight", found).and_then(|f| f.count(0, found));
     Some(Concurrency {
         key_by: key_by(form, &[KeyDimension::Global], found),
         lease: form.seconds_or("lease_seconds", Least::AboveZero, 60, found),
@@ -356,11 +286,6 @@ fn concurrency(form: &Form<'_>, found: &mut Findings) -> Option<Concurrency> {
 }
 
 fn sampling(form: &Form<'_>, found: &mut Findings) -> Option<Sampling> {
-    let rate = form
-        .required("rate", found)
-        .and_then(|f| f.number_in(SHARE.0, SHARE.1, found));
-    Some(Sampling {
-        key_by: key_by(form, &[KeyDimension::Request], found),
-        rate: rate?,
-    })
+    let rate = form.required("rate", found).and_then(|f| f.number_in(SHARE.0, SHARE.1, found));
+    Some(Sampling { key_by: key_by(form, &[KeyDimension::Request], found), rate: rate? })
 }

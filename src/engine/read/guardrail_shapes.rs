@@ -33,17 +33,11 @@ pub(super) static RETRY: Shape = Shape {
 
 pub(super) static RETRY_BUDGET: Shape = Shape {
     what: "`retry_budget`",
-    fields: &[
-        Known::plain("ratio"),
-        Known::plain("min_per_second"),
-        Known::plain("window_seconds"),
-    ],
+    fields: &[Known::plain("ratio"), Known::plain("min_per_second"), Known::plain("window_seconds")],
 };
 
-pub(super) static TIMEOUT: Shape = Shape {
-    what: "`rules` of a timeout",
-    fields: &[Known::plain("timeout_seconds")],
-};
+pub(super) static TIMEOUT: Shape =
+    Shape { what: "`rules` of a timeout", fields: &[Known::plain("timeout_seconds")] };
 
 pub(super) static CIRCUIT_BREAKER: Shape = Shape {
     what: "`rules` of a circuit_breaker",
@@ -106,12 +100,5 @@ pub(super) static SAMPLING: Shape = Shape {
 };
 
 /// The fields of all types; a name means the same in each that has it.
-pub(super) static SHAPES: &[&Shape] = &[
-    &RATE_LIMIT,
-    &RETRY,
-    &TIMEOUT,
-    &CIRCUIT_BREAKER,
-    &BUDGET,
-    &CONCURRENCY,
-    &SAMPLING,
-];
+pub(super) static SHAPES: &[&Shape] =
+    &[&RATE_LIMIT, &RETRY, &TIMEOUT, &CIRCUIT_BREAKER, &BUDGET, &CONCURRENCY, &SAMPLING];

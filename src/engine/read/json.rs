@@ -1,9 +1,10 @@
 //! JSON by its own grammar (RFC 8259). YAML parsers read most of it, but not its long keys nor its
 //! tabs, and forgive what JSON does not.
 
+use super::build::{self, Builder};
 use super::scalar::{self, Scalar};
 use super::shown;
-use super::tree::{self, Builder, Content};
+use super::tree::Content;
 use crate::model::{Code, Finding, Place};
 
 /// Why reading ended before the end.
@@ -15,8 +16,8 @@ pub(super) enum Stop {
     Bound,
 }
 
-impl From<tree::Stop> for Stop {
-    fn from(_: tree::Stop) -> Self {
+impl From<build::Stop> for Stop {
+    fn from(_: build::Stop) -> Self {
         Self::Bound
     }
 }
@@ -60,9 +61,7 @@ pub(super) fn read(text: &str, builder: &mut Builder<'_>) -> Result<(), Stop> {
                 open.push(false);
                 Next::ValueOrEnd
             }
-            (Next::KeyOrEnd, b'}') | (Next::ValueOrEnd, b']') => {
-                cursor.close(builder, &mut open)?
-            }
+            (Next::KeyOrEnd, b'}') | (Next::ValueOrEnd, b']') => cursor.close(builder, &mut open)?,
             (Next::CommaOrEnd, b'}') if in_map => cursor.close(builder, &mut open)?,
             (Next::CommaOrEnd, b']') if !in_map => cursor.close(builder, &mut open)?,
             (Next::CommaOrEnd, b',') => {
@@ -86,11 +85,7 @@ pub(super) fn read(text: &str, builder: &mut Builder<'_>) -> Result<(), Stop> {
 }
 
 fn after(open: &[bool]) -> Next {
-    if open.is_empty() {
-        Next::Nothing
-    } else {
-        Next::CommaOrEnd
-    }
+    if open.is_empty() { Next::Nothing } else { Next::CommaOrEnd }
 }
 
 /// Where the reading is. Columns are counted as it goes: a file may be one long line.
@@ -104,12 +99,7 @@ struct Cursor<'t> {
 
 impl<'t> Cursor<'t> {
     const fn new(text: &'t str) -> Self {
-        Self {
-            text,
-            at: 0,
-            line: 1,
-            mark: (0, 1),
-        }
+        Self { text, at: 0, line: 1, mark: (0, 1) }
     }
 
     fn peek(&self) -> Option<u8> {
@@ -154,11 +144,7 @@ impl<'t> Cursor<'t> {
             self.advance(1);
             return Ok(());
         }
-        Err(self.broken(
-            builder,
-            "a colon is missing behind the key",
-            "write `\"key\": value`",
-        ))
+        Err(self.broken(builder, "a colon is missing behind the key", "write `\"key\": value`"))
     }
 
     fn scalar(&mut self, byte: u8, builder: &mut Builder<'_>) -> Result<(), Stop> {
@@ -208,19 +194,11 @@ impl<'t> Cursor<'t> {
     }
 
     fn unexpected(&mut self, wanted: Next, builder: &Builder<'_>) -> Stop {
-        let word: String = self
-            .rest()
-            .chars()
-            .take_while(|c| !c.is_whitespace())
-            .take(20)
-            .collect();
+        let word: String = self.rest().chars().take_while(|c| !c.is_whitespace()).take(20).collect();
         let (message, remedy) = match wanted {
             Next::Value | Next::ValueOrEnd => ("stands where JSON wants a value", "quote text"),
             Next::Key | Next::KeyOrEnd => ("stands where JSON wants a key", "quote keys"),
-            Next::CommaOrEnd => (
-                "stands where JSON wants a comma",
-                "separate the parts with `,`",
-            ),
+            Next::CommaOrEnd => ("stands where JSON wants a comma", "separate the parts with `,`"),
             Next::Nothing => ("stands behind the end of the document", "remove it"),
         };
         let message = format!("{} {message}", shown(&word));

@@ -31,11 +31,7 @@ pub(super) const DIMENSIONS: [(&str, KeyDimension); 17] = [
 ];
 
 /// The dimensions of `key_by`, or these.
-pub(super) fn key_by(
-    rules: &Form<'_>,
-    default: &[KeyDimension],
-    found: &mut Findings,
-) -> Vec<KeyDimension> {
+pub(super) fn key_by(rules: &Form<'_>, default: &[KeyDimension], found: &mut Findings) -> Vec<KeyDimension> {
     let read = rules.get("key_by").and_then(|f| dimensions(f, found));
     read.unwrap_or_else(|| default.to_vec())
 }

@@ -3,6 +3,7 @@
 //! YAML and JSON become one tree ([`tree`]); maps with known fields are read from it as a
 //! [`form`], so that every mistake is reported and not only the first.
 
+mod build;
 mod canon;
 mod declared;
 mod document;
@@ -18,6 +19,7 @@ mod nearest;
 mod operator;
 mod path;
 mod patterns;
+pub mod request;
 mod rule;
 mod scalar;
 mod source;
@@ -106,13 +108,9 @@ const MOST_FILES: usize = 10_000;
 /// Whether a file of a folder is part of its bundle: YAML or JSON, neither hidden nor tests.
 #[must_use]
 pub fn is_bundle_file(path: &str) -> bool {
-    let hidden = path
-        .split('/')
-        .any(|part| part.starts_with('.') && part != "." && part != "..");
+    let hidden = path.split('/').any(|part| part.starts_with('.') && part != "." && part != "..");
     let name = path.to_ascii_lowercase();
-    let stem = [".yaml", ".yml", ".json"]
-        .iter()
-        .find_map(|end| name.strip_suffix(end));
+    let stem = [".yaml", ".yml", ".json"].iter().find_map(|end| name.strip_suffix(end));
     !hidden && stem.is_some_and(|stem| !stem.ends_with(".test"))
 }
 
@@ -123,35 +121,17 @@ pub fn bundle(files: &[SourceFile<'_>], bounds: &Bounds) -> Reading {
     sorted.sort_by_key(|file| file.name);
     let names: Vec<Box<str>> = sorted.iter().map(|file| file.name.into()).collect();
     let mut found = Findings::new(names.clone());
-    let bundle = trees(&sorted, bounds, &mut found)
-        .and_then(|trees| document::bundle(&trees, bounds, &mut found));
-    Reading {
-        bundle,
-        findings: found.into_sorted(),
-        files: names,
-    }
+    let bundle =
+        trees(&sorted, bounds, &mut found).and_then(|trees| document::bundle(&trees, bounds, &mut found));
+    Reading { bundle, findings: found.into_sorted(), files: names }
 }
 
 /// The trees of all files; `None` where one of them cannot be read.
-fn trees(
-    files: &[&SourceFile<'_>],
-    bounds: &Bounds,
-    found: &mut Findings,
-) -> Option<Vec<tree::Node>> {
-    let start = Place {
-        line: 1,
-        column: 1,
-        length: 1,
-        ..Place::default()
-    };
+fn trees(files: &[&SourceFile<'_>], bounds: &Bounds, found: &mut Findings) -> Option<Vec<tree::Node>> {
+    let start = Place { line: 1, column: 1, length: 1, ..Place::default() };
     if files.is_empty() {
         let remedy = "add a file with `format`, `version` and `rules`";
-        found.error_with(
-            Code::MissingField,
-            start,
-            "there is no file to read",
-            remedy,
-        );
+        found.error_with(Code::MissingField, start, "there is no file to read", remedy);
         return None;
     }
     let bytes: usize = files.iter().map(|file| file.bytes.len()).sum();
@@ -161,12 +141,7 @@ fn trees(
             "{} files of {bytes} bytes; at most {most} files of {most_bytes} bytes are read",
             files.len()
         );
-        found.error_with(
-            Code::OutOfBounds,
-            start,
-            message,
-            "split it, or raise the bound",
-        );
+        found.error_with(Code::OutOfBounds, start, message, "split it, or raise the bound");
         return None;
     }
     let limits = bounds.tree();

@@ -62,10 +62,7 @@ impl Operator {
 
     /// The one name that canonical documents and messages use.
     pub(super) fn name(self) -> &'static str {
-        NAMES
-            .iter()
-            .find(|(_, op)| *op == self)
-            .map_or("", |(name, _)| name)
+        NAMES.iter().find(|(_, op)| *op == self).map_or("", |(name, _)| name)
     }
 
     /// One of the six signs.
@@ -78,11 +75,7 @@ impl Operator {
             Some(fix) => format!("write {fix}"),
             None => format!("write one of {}", listed(signs.map(|(name, _)| *name))),
         };
-        Err(Problem::new(
-            Code::BadOperator,
-            format!("{} is no operator", shown(sign)),
-            suggestion,
-        ))
+        Err(Problem::new(Code::BadOperator, format!("{} is no operator", shown(sign)), suggestion))
     }
 
     /// A key of a mapping value.
@@ -93,10 +86,7 @@ impl Operator {
         if key.starts_with(SIGNS) {
             return Self::of_sign(key);
         }
-        let words = NAMES
-            .iter()
-            .map(|(name, _)| *name)
-            .filter(|name| !name.starts_with(SIGNS));
+        let words = NAMES.iter().map(|(name, _)| *name).filter(|name| !name.starts_with(SIGNS));
         let suggestion = match nearest(key, words) {
             Some(name) => format!("write `{name}`"),
             None => "compare with a whole map by `{eq: {...}}`".to_owned(),
@@ -144,11 +134,7 @@ fn fix(sign: &str) -> Option<&'static str> {
 }
 
 fn wants(operator: Operator, right: &Const, what: &str) -> Problem {
-    let message = format!(
-        "`{}` is given {}",
-        operator.name(),
-        right.view().type_name()
-    );
+    let message = format!("`{}` is given {}", operator.name(), right.view().type_name());
     Problem::new(Code::WrongType, message, format!("write {what}"))
 }
 
@@ -172,15 +158,12 @@ fn between(right: Const) -> Result<Op, Problem> {
         return Err(wants(Operator::Between, &right, remedy));
     };
     match ends.as_slice() {
-        [low @ Const::Number(_), high @ Const::Number(_)]
-        | [low @ Const::Str(_), high @ Const::Str(_)] => Ok(Op::Between(low.clone(), high.clone())),
+        [low @ Const::Number(_), high @ Const::Number(_)] | [low @ Const::Str(_), high @ Const::Str(_)] => {
+            Ok(Op::Between(low.clone(), high.clone()))
+        }
         _ => {
             let message = "`between` wants two ends of one type";
-            Err(Problem::new(
-                Code::WrongType,
-                message,
-                format!("write {remedy}"),
-            ))
+            Err(Problem::new(Code::WrongType, message, format!("write {remedy}")))
         }
     }
 }
@@ -194,11 +177,7 @@ fn glob(text: Box<str>) -> Result<Op, Problem> {
         Err(error) => {
             let error = error.to_string();
             let (what, remedy) = error.split_once("; ").unwrap_or((&error, "write another"));
-            Err(Problem::new(
-                Code::BadValue,
-                format!("no glob: {what}"),
-                remedy,
-            ))
+            Err(Problem::new(Code::BadValue, format!("no glob: {what}"), remedy))
         }
     }
 }
@@ -217,10 +196,7 @@ pub(super) fn split_key(key: &str) -> (&str, &str, &str) {
 pub(super) fn split_value(text: &str) -> (&str, &str) {
     let text = text.trim();
     let rest = text.trim_start_matches(SIGNS);
-    (
-        text.get(..text.len() - rest.len()).unwrap_or_default(),
-        rest.trim(),
-    )
+    (text.get(..text.len() - rest.len()).unwrap_or_default(), rest.trim())
 }
 
 /// Whether an equality must be written with its operator, since the bare value means another.

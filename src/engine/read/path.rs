@@ -15,16 +15,8 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(
-        code: Code,
-        message: impl Into<String>,
-        suggestion: impl Into<String>,
-    ) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            suggestion: suggestion.into(),
-        }
+    pub(super) fn new(code: Code, message: impl Into<String>, suggestion: impl Into<String>) -> Self {
+        Self { code, message: message.into(), suggestion: suggestion.into() }
     }
 }
 
@@ -39,17 +31,11 @@ pub(super) fn parse(text: &str) -> Result<Path, Problem> {
     if let Some(field) = Field::named(text) {
         return Ok(Path::Either(field));
     }
-    let (head, rest) = text
-        .split_once('.')
-        .map_or((text, None), |(h, r)| (h, Some(r)));
+    let (head, rest) = text.split_once('.').map_or((text, None), |(h, r)| (h, Some(r)));
     match (head, rest) {
         ("request" | "context" | "data" | "usage", None) => {
             let message = format!("`{head}` names no field");
-            Err(Problem::new(
-                Code::BadValue,
-                message,
-                format!("write `{head}.` and a name"),
-            ))
+            Err(Problem::new(Code::BadValue, message, format!("write `{head}.` and a name")))
         }
         ("request", Some(name)) => named(name, "request", &Field::ALL).map(Path::Request),
         ("usage", Some(name)) => named(name, "usage", &Usage::ALL).map(Path::Usage),
@@ -77,11 +63,7 @@ pub(super) fn segments(text: &str) -> Result<Vec<Box<str>>, Problem> {
     let segments: Vec<Box<str>> = text.split('.').map(Into::into).collect();
     if segments.iter().any(|s| s.trim().is_empty()) {
         let message = format!("the path {} has an empty part", shown(text));
-        return Err(Problem::new(
-            Code::BadValue,
-            message,
-            "write names with one dot between them",
-        ));
+        return Err(Problem::new(Code::BadValue, message, "write names with one dot between them"));
     }
     Ok(segments)
 }
@@ -124,21 +106,14 @@ pub(super) fn spelled(path: &Path) -> String {
         Path::Either(field) => field.name().to_owned(),
         Path::Data(segments) => format!("data.{}", segments.join(".")),
         Path::Usage(usage) => {
-            let name = Usage::ALL
-                .iter()
-                .find(|(_, u)| u == usage)
-                .map_or("", |(name, _)| name);
+            let name = Usage::ALL.iter().find(|(_, u)| u == usage).map_or("", |(name, _)| name);
             format!("usage.{name}")
         }
         Path::Context(segments) => {
             let bare = segments.join(".");
             let first = segments.first().map_or("", |s| s);
             let reserved = matches!(first, "request" | "context" | "data" | "usage");
-            if reserved || Field::named(&bare).is_some() {
-                format!("context.{bare}")
-            } else {
-                bare
-            }
+            if reserved || Field::named(&bare).is_some() { format!("context.{bare}") } else { bare }
         }
     }
 }

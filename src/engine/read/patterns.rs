@@ -7,17 +7,11 @@ use crate::condition::glob::Glob;
 use crate::model::{ActionKind, Pattern, Patterns, Phases, Target};
 
 /// `{eq: ">= 85"}`: a text that is not to be read as a glob.
-static LITERAL: Shape = Shape {
-    what: "a literal",
-    fields: &[Known::plain("eq")],
-};
+static LITERAL: Shape = Shape { what: "a literal", fields: &[Known::plain("eq")] };
 
 static TAGS: Shape = Shape {
     what: "`tags` of a target",
-    fields: &[
-        Known::of("include", Kind::Patterns),
-        Known::of("exclude", Kind::Patterns),
-    ],
+    fields: &[Known::of("include", Kind::Patterns), Known::of("exclude", Kind::Patterns)],
 };
 
 /// A target of a rule, and what a guardrail is about.
@@ -104,11 +98,7 @@ pub(super) fn pattern(field: Field<'_>, found: &mut Findings) -> Option<Pattern>
     }
     let text = field.text(found)?;
     if text.is_empty() {
-        field.bad_value(
-            "is empty and matches nothing",
-            "leave it out to match all",
-            found,
-        );
+        field.bad_value("is empty and matches nothing", "leave it out to match all", found);
         return None;
     }
     glob_or_exact(text, field, found)
@@ -168,9 +158,5 @@ fn check_name(field: Field<'_>, pattern: &Pattern, names: &[&'static str], found
         Some(name) => format!("write `{name}`"),
         None => format!("write one of {}", listed(names.iter().copied())),
     };
-    field.bad_value(
-        &format!("cannot be {}", super::shown(text)),
-        &suggestion,
-        found,
-    );
+    field.bad_value(&format!("cannot be {}", super::shown(text)), &suggestion, found);
 }

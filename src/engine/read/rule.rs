@@ -5,19 +5,15 @@ use super::take::Choices;
 use super::{Findings, effect, patterns, shown, spelling};
 use crate::id::RuleId;
 use crate::model::{
-    Code, Estimate, Finding, LogChoice, OnUnavailable, Pattern, Patterns, Place, Placed, Risk,
-    Rule, Scope, ScopeLevel, Severity, Target,
+    Code, Estimate, Finding, LogChoice, OnUnavailable, Pattern, Patterns, Place, Placed, Risk, Rule, Scope,
+    ScopeLevel, Severity, Target,
 };
 use crate::value::ConstMap;
 use std::collections::BTreeMap;
 
 static BUDGET: Shape = Shape {
     what: "`budget` of a rule",
-    fields: &[
-        Known::plain("cost"),
-        Known::plain("compute"),
-        Known::plain("risk"),
-    ],
+    fields: &[Known::plain("cost"), Known::plain("compute"), Known::plain("risk")],
 };
 
 static SCOPE: Shape = Shape {
@@ -74,69 +70,40 @@ const LEVELS: &Choices<ScopeLevel> = &[
     ("agent", ScopeLevel::Agent),
 ];
 
-const RISKS: &Choices<Risk> = &[
-    ("low", Risk::Low),
-    ("medium", Risk::Medium),
-    ("high", Risk::High),
-    ("critical", Risk::Critical),
-];
+const RISKS: &Choices<Risk> =
+    &[("low", Risk::Low), ("medium", Risk::Medium), ("high", Risk::High), ("critical", Risk::Critical)];
 
 const LOGS: &Choices<LogChoice> = &[("always", LogChoice::Always), ("never", LogChoice::Never)];
 
 /// What a client does when no decision point answers.
-pub(super) const ON_UNAVAILABLE: &Choices<OnUnavailable> = &[
-    ("deny", OnUnavailable::Deny),
-    ("allow", OnUnavailable::Allow),
-];
+pub(super) const ON_UNAVAILABLE: &Choices<OnUnavailable> =
+    &[("deny", OnUnavailable::Deny), ("allow", OnUnavailable::Allow)];
 
 /// Where the ids of a bundle's rules were given first.
 pub(super) type Seen = BTreeMap<Box<str>, Place>;
 
 /// Reads a rule; `None` where it has no id or no effect, which is reported.
-pub(super) fn rule(
-    field: Field<'_>,
-    data: &ConstMap,
-    seen: &mut Seen,
-    found: &mut Findings,
-) -> Option<Rule> {
+pub(super) fn rule(field: Field<'_>, data: &ConstMap, seen: &mut Seen, found: &mut Findings) -> Option<Rule> {
     found.set_subject(field.node.get("id").and_then(|id| id.text()));
     let form = Form::open(field, &RULE, found)?;
-    let id = form
-        .required("id", found)
-        .and_then(|f| rule_id(f, seen, found));
+    let id = form.required("id", found).and_then(|f| rule_id(f, seen, found));
     let effect = effect::effect(&form, found);
     Some(Rule {
         place: form.place,
         agent: form.get("agent").and_then(|f| who(f, found)),
         action: form.get("action").and_then(|f| who(f, found)),
-        scope: form
-            .get("scope")
-            .and_then(|f| scope(f, found))
-            .unwrap_or_default(),
+        scope: form.get("scope").and_then(|f| scope(f, found)).unwrap_or_default(),
         target: target(&form, found),
-        conditions: form
-            .get("conditions")
-            .map_or_else(Vec::new, |f| spelling::conditions(f, data, found)),
+        conditions: form.get("conditions").map_or_else(Vec::new, |f| spelling::conditions(f, data, found)),
         when: form.get("when").and_then(|f| when(f, found)),
         reason: reason(&form, found),
-        priority: form
-            .get("priority")
-            .and_then(|f| f.priority(found))
-            .unwrap_or(DEFAULT_PRIORITY),
+        priority: form.get("priority").and_then(|f| f.priority(found)).unwrap_or(DEFAULT_PRIORITY),
         budget: form.get("budget").and_then(|f| budget(f, found)),
         enabled: enabled(&form, found),
-        tags: form
-            .get("tags")
-            .and_then(|f| f.texts(found))
-            .unwrap_or_default(),
-        metadata: form
-            .get("metadata")
-            .and_then(|f| f.free_map(found))
-            .unwrap_or_default(),
+        tags: form.get("tags").and_then(|f| f.texts(found)).unwrap_or_default(),
+        metadata: form.get("metadata").and_then(|f| f.free_map(found)).unwrap_or_default(),
         log: form.get("log").and_then(|f| f.choice(LOGS, found)),
-        on_unavailable: form
-            .get("on_unavailable")
-            .and_then(|f| f.choice(ON_UNAVAILABLE, found)),
+        on_unavailable: form.get("on_unavailable").and_then(|f| f.choice(ON_UNAVAILABLE, found)),
         // last, so that what is wrong with the others is reported too
         id: id?,
         effect: effect?,
@@ -146,8 +113,7 @@ pub(super) fn rule(
 fn rule_id(field: Field<'_>, seen: &mut Seen, found: &mut Findings) -> Option<RuleId> {
     let text = field.text(found)?;
     let Some(id) = RuleId::parse(text) else {
-        let remedy =
-            "write 3 to 64 of `a` to `z`, `0` to `9`, `_` and `-`, a letter or digit first";
+        let remedy = "write 3 to 64 of `a` to `z`, `0` to `9`, `_` and `-`, a letter or digit first";
         field.bad_value(&format!("cannot be {}", shown(text)), remedy, found);
         return None;
     };
@@ -156,19 +122,9 @@ fn rule_id(field: Field<'_>, seen: &mut Seen, found: &mut Findings) -> Option<Ru
 }
 
 /// Remembers a name, or reports that it was given before, and where.
-pub(super) fn first_of_its_name(
-    name: &str,
-    what: &str,
-    place: Place,
-    seen: &mut Seen,
-    found: &mut Findings,
-) {
+pub(super) fn first_of_its_name(name: &str, what: &str, place: Place, seen: &mut Seen, found: &mut Findings) {
     if let Some(first) = seen.get(name) {
-        let message = format!(
-            "a {what} {} stands already at {}",
-            shown(name),
-            found.name(*first)
-        );
+        let message = format!("a {what} {} stands already at {}", shown(name), found.name(*first));
         found.error_with(Code::DuplicateId, place, message, "give it another name");
         return;
     }
@@ -191,29 +147,21 @@ fn scope(field: Field<'_>, found: &mut Findings) -> Option<Scope> {
         if text == "global" {
             return Some(Scope::Global);
         }
-        return field
-            .choice(LEVELS, found)
-            .map(|level| Scope::Level(level, None));
+        return field.choice(LEVELS, found).map(|level| Scope::Level(level, None));
     }
     if field.node.entries().is_none() {
         field.wrong_type(remedy, found);
         return None;
     }
     let form = Form::open(field, &SCOPE, found)?;
-    let mut levels = LEVELS
-        .iter()
-        .filter_map(|(name, level)| Some((*level, form.get(name)?)));
+    let mut levels = LEVELS.iter().filter_map(|(name, level)| Some((*level, form.get(name)?)));
     match (levels.next(), levels.next()) {
         (Some((level, value)), None) => {
             let value = patterns::pattern(value, found)?;
             Some(Scope::Level(level, Some(value)))
         }
         (first, _) => {
-            let what = if first.is_none() {
-                "names no level"
-            } else {
-                "names several levels"
-            };
+            let what = if first.is_none() { "names no level" } else { "names several levels" };
             field.bad_value(what, remedy, found);
             None
         }
@@ -222,9 +170,7 @@ fn scope(field: Field<'_>, found: &mut Findings) -> Option<Scope> {
 
 fn target(form: &Form<'_>, found: &mut Findings) -> Target {
     let field = form.get("target");
-    let mut target = field
-        .and_then(|f| patterns::target(f, found))
-        .unwrap_or_default();
+    let mut target = field.and_then(|f| patterns::target(f, found)).unwrap_or_default();
     let Some(phase) = form.get("phase") else {
         return target;
     };
@@ -239,23 +185,12 @@ fn target(form: &Form<'_>, found: &mut Findings) -> Target {
 fn when(field: Field<'_>, found: &mut Findings) -> Option<Placed<Box<str>>> {
     let text = field.filled_text(found)?;
     if text.len() > WHEN_BYTES {
-        let message = format!(
-            "{} has {} bytes, and at most {WHEN_BYTES} are read",
-            field.label(),
-            text.len()
-        );
-        found.error_with(
-            Code::OutOfBounds,
-            field.node.place,
-            message,
-            "split the rule",
-        );
+        let message =
+            format!("{} has {} bytes, and at most {WHEN_BYTES} are read", field.label(), text.len());
+        found.error_with(Code::OutOfBounds, field.node.place, message, "split the rule");
         return None;
     }
-    Some(Placed {
-        value: text.into(),
-        place: field.node.place,
-    })
+    Some(Placed { value: text.into(), place: field.node.place })
 }
 
 fn reason(form: &Form<'_>, found: &mut Findings) -> Box<str> {
@@ -270,20 +205,11 @@ fn reason(form: &Form<'_>, found: &mut Findings) -> Box<str> {
     let suggestion = "say in 10 to 256 characters why the rule is there";
     let finding = |code, message: String| Finding::error(code, place, message).suggest(suggestion);
     if text.trim().is_empty() {
-        found.push(finding(
-            Code::MissingReason,
-            "the rule has no reason".into(),
-        ));
+        found.push(finding(Code::MissingReason, "the rule has no reason".into()));
     } else if chars > *REASON_CHARS.end() {
-        found.push(finding(
-            Code::OutOfBounds,
-            format!("the reason has {chars} characters"),
-        ));
+        found.push(finding(Code::OutOfBounds, format!("the reason has {chars} characters")));
     } else if chars < *REASON_CHARS.start() {
-        let short = finding(
-            Code::ShortReason,
-            format!("the reason has only {chars} characters"),
-        );
+        let short = finding(Code::ShortReason, format!("the reason has only {chars} characters"));
         found.push(short.severity(Severity::Warning));
     }
     text.into()

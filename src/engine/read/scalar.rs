@@ -71,10 +71,7 @@ fn radix(digits: &str, base: u32) -> Scalar {
         return Scalar::Text;
     }
     match u64::from_str_radix(digits, base) {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "exact up to 2^53, which is checked"
-        )]
+        #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, which is checked")]
         Ok(n) if n <= 1 << 53 => Scalar::Number(n as f64),
         Ok(_) | Err(_) => Scalar::TooLarge,
     }
@@ -93,11 +90,7 @@ fn form(text: &str) -> Form {
     let whole = digits(text);
     let mut rest = text.get(whole..).unwrap_or_default();
     if rest.is_empty() {
-        return if whole == 0 {
-            Form::Other
-        } else {
-            Form::Integer
-        };
+        return if whole == 0 { Form::Other } else { Form::Integer };
     }
     if let Some(behind) = rest.strip_prefix('.') {
         let fraction = digits(behind);
@@ -116,11 +109,7 @@ fn form(text: &str) -> Form {
         }
         rest = exponent.get(count..).unwrap_or_default();
     }
-    if rest.is_empty() {
-        Form::Decimal
-    } else {
-        Form::Other
-    }
+    if rest.is_empty() { Form::Decimal } else { Form::Other }
 }
 
 #[cfg(test)]

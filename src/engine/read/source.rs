@@ -6,18 +6,8 @@ use crate::model::{Code, Place};
 /// The text of a file without its byte order mark; `None` when a finding says why not.
 pub(super) fn decode<'b>(bytes: &'b [u8], file: u16, found: &mut Findings) -> Option<&'b str> {
     if is_utf16(bytes) {
-        let place = Place {
-            file,
-            line: 1,
-            column: 1,
-            length: 1,
-        };
-        found.error_with(
-            Code::Syntax,
-            place,
-            "the file is UTF-16",
-            "save it as UTF-8",
-        );
+        let place = Place { file, line: 1, column: 1, length: 1 };
+        found.error_with(Code::Syntax, place, "the file is UTF-16", "save it as UTF-8");
         return None;
     }
     let body = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
@@ -28,12 +18,7 @@ pub(super) fn decode<'b>(bytes: &'b [u8], file: u16, found: &mut Findings) -> Op
             let before = String::from_utf8_lossy(valid);
             let offset = bytes.len() - body.len() + error.valid_up_to();
             let message = format!("byte {offset} of the file is not valid UTF-8");
-            found.error_with(
-                Code::Syntax,
-                end_of(&before, file),
-                message,
-                "save it as UTF-8",
-            );
+            found.error_with(Code::Syntax, end_of(&before, file), message, "save it as UTF-8");
             return None;
         }
     };
@@ -62,10 +47,7 @@ fn refuse_control_characters(text: &str, file: u16, found: &mut Findings) -> Opt
         ("a NUL byte".to_owned(), "remove it".to_owned())
     } else {
         let message = format!("the control character 0x{byte:02x}");
-        (
-            message,
-            format!("remove it, or write `\"\\u00{byte:02x}\"`"),
-        )
+        (message, format!("remove it, or write `\"\\u00{byte:02x}\"`"))
     };
     found.error_with(Code::Syntax, place, message, remedy);
     None
@@ -74,17 +56,8 @@ fn refuse_control_characters(text: &str, file: u16, found: &mut Findings) -> Opt
 /// The place just behind this text.
 fn end_of(before: &str, file: u16) -> Place {
     let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
-    let column = before
-        .rsplit('\n')
-        .next()
-        .map_or(0, |last| last.chars().count())
-        + 1;
-    Place {
-        file,
-        line: narrow(line),
-        column: narrow(column),
-        length: 1,
-    }
+    let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
+    Place { file, line: narrow(line), column: narrow(column), length: 1 }
 }
 
 /// A count as places hold it; files are far smaller.

@@ -10,20 +10,12 @@ use crate::model::{Code, Condition, Finding, Op, Path, Pattern, Place, Severity,
 use crate::value::{Const, ConstMap};
 
 /// Reads the conditions of a rule.
-pub(super) fn conditions(
-    field: Field<'_>,
-    data: &ConstMap,
-    found: &mut Findings,
-) -> Vec<Condition> {
+pub(super) fn conditions(field: Field<'_>, data: &ConstMap, found: &mut Findings) -> Vec<Condition> {
     let Some(entries) = field.node.entries() else {
         field.wrong_type("write a map of fields and what they must be", found);
         return Vec::new();
     };
-    let mut reader = Reader {
-        data,
-        found,
-        read: Vec::with_capacity(entries.len()),
-    };
+    let mut reader = Reader { data, found, read: Vec::with_capacity(entries.len()) };
     for entry in entries {
         reader.entry(entry);
     }
@@ -66,10 +58,7 @@ impl Reader<'_> {
         if asked.is_empty() {
             let message = format!("{} asks nothing", shown(&entry.key));
             let remedy = "write an operator, such as `{exists: true}`, or `{eq: {}}`";
-            self.report(
-                entry.node.place,
-                Problem::new(Code::BadValue, message, remedy),
-            );
+            self.report(entry.node.place, Problem::new(Code::BadValue, message, remedy));
         }
         for ask in asked {
             match Operator::of_key(&ask.key) {
@@ -83,13 +72,7 @@ impl Reader<'_> {
         }
     }
 
-    fn add(
-        &mut self,
-        entry: &Entry,
-        path: Path,
-        op: Result<(Op, Spelling), Problem>,
-        value: Place,
-    ) {
+    fn add(&mut self, entry: &Entry, path: Path, op: Result<(Op, Spelling), Problem>, value: Place) {
         let (op, spelling) = match op {
             Ok(op) => op,
             Err(problem) => return self.report(value, problem),
@@ -98,13 +81,7 @@ impl Reader<'_> {
             self.hint_at_old_spelling(entry, &path, &op);
         }
         let text = text_of(&path, &op).into();
-        self.read.push(Condition {
-            path,
-            op,
-            spelling,
-            place: entry.place,
-            text,
-        });
+        self.read.push(Condition { path, op, spelling, place: entry.place, text });
     }
 
     fn hint_at_old_spelling(&mut self, entry: &Entry, path: &Path, op: &Op) {
@@ -123,8 +100,7 @@ impl Reader<'_> {
             (_, sign) => format!("write `{path}: {{\"{sign}\": {right}}}`"),
         };
         let finding = Finding::error(Code::OldSpelling, entry.place, message);
-        self.found
-            .push(finding.severity(Severity::Info).suggest(suggestion));
+        self.found.push(finding.severity(Severity::Info).suggest(suggestion));
     }
 
     fn report(&mut self, place: Place, problem: Problem) {
@@ -149,10 +125,7 @@ impl Reader<'_> {
                     shown(&path::spelled(&b.path)),
                     a.place.line
                 );
-                again.push((
-                    b.place,
-                    Problem::new(Code::BadValue, message, "keep one of them"),
-                ));
+                again.push((b.place, Problem::new(Code::BadValue, message, "keep one of them")));
             }
         }
         for (place, problem) in again {
@@ -166,11 +139,7 @@ fn key(entry: &Entry) -> Result<(Option<Operator>, Path), Problem> {
     let (before, bare, behind) = operator::split_key(&entry.key);
     if bare.is_empty() {
         let message = format!("the key {} names no field", shown(&entry.key));
-        return Err(Problem::new(
-            Code::BadValue,
-            message,
-            "write a field, such as `risk_score`",
-        ));
+        return Err(Problem::new(Code::BadValue, message, "write a field, such as `risk_score`"));
     }
     let sign = match (before, behind) {
         ("", "") => None,
@@ -199,10 +168,7 @@ fn text_value(text: &str) -> Result<(Op, Spelling), Problem> {
         let remedy = "write `a|b`, or `{eq: \"...\"}` to mean the text itself";
         return Err(Problem::new(Code::BadValue, message, remedy));
     }
-    let parts = parts
-        .into_iter()
-        .map(|part| Const::Str(part.into()))
-        .collect();
+    let parts = parts.into_iter().map(|part| Const::Str(part.into())).collect();
     Ok((Op::In(parts), Spelling::Old))
 }
 
@@ -238,11 +204,7 @@ fn operand(sign: &str, rest: &str) -> Result<Const, Problem> {
 
 fn no_scalar(rest: &str) -> Problem {
     let message = format!("{} is no plain value", shown(rest));
-    Problem::new(
-        Code::BadValue,
-        message,
-        "write `{\"==\": ...}` with the value as it is",
-    )
+    Problem::new(Code::BadValue, message, "write `{\"==\": ...}` with the value as it is")
 }
 
 /// The condition as a reader would say it.
@@ -252,11 +214,7 @@ fn text_of(path: &Path, op: &Op) -> String {
         Op::Exists(true) => format!("{path} exists"),
         Op::Exists(false) => format!("{path} does not exist"),
         Op::Between(low, high) => {
-            format!(
-                "{path} between {} and {}",
-                shown_const(low),
-                shown_const(high)
-            )
+            format!("{path} between {} and {}", shown_const(low), shown_const(high))
         }
         other => {
             let right = right_side(other).to_string();
@@ -273,12 +231,9 @@ fn shown_const(value: &Const) -> String {
 pub(super) fn right_side(op: &Op) -> serde_json::Value {
     let list = |items: &[Const]| items.iter().map(Const::to_json).collect();
     match op {
-        Op::Eq(right)
-        | Op::Ne(right)
-        | Op::Lt(right)
-        | Op::Le(right)
-        | Op::Gt(right)
-        | Op::Ge(right) => right.to_json(),
+        Op::Eq(right) | Op::Ne(right) | Op::Lt(right) | Op::Le(right) | Op::Gt(right) | Op::Ge(right) => {
+            right.to_json()
+        }
         Op::In(items) | Op::NotIn(items) => list(items),
         Op::Between(low, high) => [low.to_json(), high.to_json()].into_iter().collect(),
         Op::Matches(Pattern::Exact(text)) => (**text).into(),

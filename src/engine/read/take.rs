@@ -121,6 +121,20 @@ impl<'n> Field<'n> {
         None
     }
 
+    /// A span of time: a number of seconds, or text such as `300ms`, `1.5s`, `2m`, `1h30m`.
+    #[must_use]
+    pub fn duration(self, found: &mut Findings) -> Option<Span> {
+        let Some(text) = self.node.text() else {
+            return self.seconds(Least::Zero, found);
+        };
+        let span = seconds_of(text).and_then(Span::from_seconds);
+        if span.is_none() {
+            let remedy = "write seconds, or a text such as `300ms`, `1.5s`, `2m`, `1h30m`";
+            self.bad_value(&format!("is {}, no span of time", shown(text)), remedy, found);
+        }
+        span
+    }
+
     /// An amount of money.
     #[must_use]
     pub fn money(self, found: &mut Findings) -> Option<Money> {
@@ -168,20 +182,14 @@ impl<'n> Field<'n> {
             Some(nodes) => (None, nodes),
             None => (Some(self), &[][..]),
         };
-        one.into_iter()
-            .chain(many.iter().map(move |node| self.element(node)))
+        one.into_iter().chain(many.iter().map(move |node| self.element(node)))
     }
 
     /// A list of texts that are not empty.
     #[must_use]
     pub fn texts(self, found: &mut Findings) -> Option<Vec<Box<str>>> {
         let elements = self.list(found)?;
-        Some(
-            elements
-                .filter_map(|e| e.filled_text(found))
-                .map(Into::into)
-                .collect(),
-        )
+        Some(elements.filter_map(|e| e.filled_text(found)).map(Into::into).collect())
     }
 
     /// A map of anything.
@@ -200,8 +208,7 @@ impl<'n> Field<'n> {
         let n = self.whole(i32::MIN, i32::MAX, found)?;
         if !(0..=1000).contains(&n) {
             let message = format!("{} is {n}, outside of 0 to 1000", self.label());
-            let finding =
-                crate::model::Finding::error(Code::PriorityRange, self.node.place, message);
+            let finding = crate::model::Finding::error(Code::PriorityRange, self.node.place, message);
             let suggestion = "keep priorities between 0 and 1000";
             found.push(finding.severity(Severity::Warning).suggest(suggestion));
         }
@@ -212,40 +219,22 @@ impl<'n> Field<'n> {
 /// A field that is left out has its default; one that is wrong was reported.
 impl<'n> Form<'n> {
     /// A whole number from `low` to `high`, or the default.
-    pub fn whole_or<T>(
-        &self,
-        name: &str,
-        (low, high): (T, T),
-        default: T,
-        found: &mut Findings,
-    ) -> T
+    pub fn whole_or<T>(&self, name: &str, (low, high): (T, T), default: T, found: &mut Findings) -> T
     where
         T: TryFrom<i64> + PartialOrd + std::fmt::Display + Copy,
     {
-        self.get(name)
-            .and_then(|f| f.whole(low, high, found))
-            .unwrap_or(default)
+        self.get(name).and_then(|f| f.whole(low, high, found)).unwrap_or(default)
     }
 
     /// A number from `low` to `high`, or the default.
-    pub fn number_or(
-        &self,
-        name: &str,
-        (low, high): (f64, f64),
-        default: f64,
-        found: &mut Findings,
-    ) -> f64 {
-        self.get(name)
-            .and_then(|f| f.number_in(low, high, found))
-            .unwrap_or(default)
+    pub fn number_or(&self, name: &str, (low, high): (f64, f64), default: f64, found: &mut Findings) -> f64 {
+        self.get(name).and_then(|f| f.number_in(low, high, found)).unwrap_or(default)
     }
 
     /// A span of time, or so many seconds.
     pub fn seconds_or(&self, name: &str, least: Least, default: u64, found: &mut Findings) -> Span {
         let default = Span::from_nanos(default.saturating_mul(1_000_000_000));
-        self.get(name)
-            .and_then(|f| f.seconds(least, found))
-            .unwrap_or(default)
+        self.get(name).and_then(|f| f.seconds(least, found)).unwrap_or(default)
     }
 
     /// One of these names, or the default.
@@ -256,10 +245,32 @@ impl<'n> Form<'n> {
         default: T,
         found: &mut Findings,
     ) -> T {
-        self.get(name)
-            .and_then(|f| f.choice(choices, found))
-            .unwrap_or(default)
+        self.get(name).and_then(|f| f.choice(choices, found)).unwrap_or(default)
     }
+}
+
+/// The seconds of `1h30m`, `1.5s`, `300ms`.
+fn seconds_of(text: &str) -> Option<f64> {
+    let mut seconds = 0.0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, behind) = rest.split_at(digits);
+        let letters = behind.find(|c: char| !c.is_alphabetic()).unwrap_or(behind.len());
+        let (unit, next) = behind.split_at(letters);
+        let (times, per) = match unit {
+            "ns" => (1.0, 1e9),
+            "us" | "µs" => (1.0, 1e6),
+            "ms" => (1.0, 1e3),
+            "s" => (1.0, 1.0),
+            "m" => (60.0, 1.0),
+            "h" => (3_600.0, 1.0),
+            _ => return None,
+        };
+        seconds += number.parse::<f64>().ok()? * times / per;
+        rest = next;
+    }
+    (!text.is_empty()).then_some(seconds)
 }
 
 /// A double that is a whole number within ±2^53.
@@ -273,9 +284,5 @@ pub fn exact(n: f64) -> Option<i64> {
 /// A number as people write it.
 #[must_use]
 pub fn plain(n: f64) -> String {
-    if n.is_finite() {
-        number_to_json(n).to_string()
-    } else {
-        n.to_string()
-    }
+    if n.is_finite() { number_to_json(n).to_string() } else { n.to_string() }
 }

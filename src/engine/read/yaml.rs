@@ -1,6 +1,6 @@
 //! YAML 1.2: the parser's events, put together to a tree.
 
-use super::tree::{Builder, Stop};
+use super::build::{Builder, Stop};
 use super::yaml_errors;
 use crate::model::{Code, Place};
 use granit_parser::{Event, Parser, ScalarStyle, Span};
@@ -26,9 +26,7 @@ pub(super) fn read(text: &str, builder: &mut Builder<'_>) -> Result<(), Stop> {
         if documents > 1 {
             let place = place_of(&span, text, builder);
             let remedy = "write each document into its own file";
-            builder
-                .found
-                .error_with(Code::Syntax, place, "a second document in one file", remedy);
+            builder.found.error_with(Code::Syntax, place, "a second document in one file", remedy);
             return Err(Stop);
         }
         node(event, &span, text, builder)?;
@@ -57,9 +55,7 @@ fn node(event: Event<'_>, span: &Span, text: &str, builder: &mut Builder<'_>) ->
             let place = place_of(span, text, builder);
             let message = format!("no anchor {} stands before it", super::shown(&name));
             let remedy = "define it above, or quote a text that starts with `*`";
-            builder
-                .found
-                .error_with(Code::Syntax, place, message, remedy);
+            builder.found.error_with(Code::Syntax, place, message, remedy);
             Err(Stop)
         }
         // the rest are the borders of the stream and of the document
@@ -71,15 +67,11 @@ fn node(event: Event<'_>, span: &Span, text: &str, builder: &mut Builder<'_>) ->
 fn refuse_tag(event: &Event<'_>, span: &Span, builder: &mut Builder<'_>) {
     let Some(tag) = event.tag() else { return };
     let start = span.tag_start().unwrap_or(span.start);
-    let length = span
-        .tag_span()
-        .map_or(1, |t| t.end.index().saturating_sub(t.start.index()));
+    let length = span.tag_span().map_or(1, |t| t.end.index().saturating_sub(t.start.index()));
     let place = builder.place(start.line(), start.col() + 1, length);
     let message = format!("the tag {}", super::shown(&tag.original()));
     let remedy = "remove it; quote a text that starts with `!`";
-    builder
-        .found
-        .error_with(Code::Syntax, place, message, remedy);
+    builder.found.error_with(Code::Syntax, place, message, remedy);
 }
 
 fn start_of(span: &Span, builder: &Builder<'_>) -> Place {
@@ -92,13 +84,8 @@ fn place_of(span: &Span, text: &str, builder: &Builder<'_>) -> Place {
     let length = if start.line() == end.line() {
         end.index().saturating_sub(start.index())
     } else {
-        let rest = start
-            .byte_offset()
-            .and_then(|at| text.get(at..))
-            .unwrap_or_default();
-        rest.lines()
-            .next()
-            .map_or(1, |line| line.trim_end().chars().count())
+        let rest = start.byte_offset().and_then(|at| text.get(at..)).unwrap_or_default();
+        rest.lines().next().map_or(1, |line| line.trim_end().chars().count())
     };
     builder.place(start.line(), start.col() + 1, length)
 }
@@ -108,16 +95,12 @@ pub(super) fn quoted(text: &str) -> Option<String> {
     let mut scalar = None;
     for next in Parser::new_from_str(text) {
         match next.ok()?.0 {
-            Event::Scalar(
-                value,
-                ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted,
-                0,
-                None,
-            ) if scalar.is_none() => scalar = Some(value.into_owned()),
-            Event::StreamStart
-            | Event::StreamEnd
-            | Event::DocumentStart(false, _)
-            | Event::DocumentEnd => {}
+            Event::Scalar(value, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted, 0, None)
+                if scalar.is_none() =>
+            {
+                scalar = Some(value.into_owned())
+            }
+            Event::StreamStart | Event::StreamEnd | Event::DocumentStart(false, _) | Event::DocumentEnd => {}
             _ => return None,
         }
     }

@@ -1,6 +1,6 @@
 //! What the YAML parser does not accept, in words that say what to write instead.
 
-use super::tree::{Builder, Stop};
+use super::build::{Builder, Stop};
 use crate::model::Code;
 use granit_parser::{ErrorKind, ScanError};
 
@@ -11,14 +11,9 @@ pub(super) fn report(error: &ScanError, text: &str, builder: &mut Builder<'_>) -
     if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
         return builder.too_deep(place);
     }
-    let at = mark
-        .byte_offset()
-        .and_then(|at| text.get(at..))
-        .and_then(|rest| rest.chars().next());
+    let at = mark.byte_offset().and_then(|at| text.get(at..)).and_then(|rest| rest.chars().next());
     let (message, remedy) = explain(error.kind(), at);
-    builder
-        .found
-        .error_with(Code::Syntax, place, message, remedy);
+    builder.found.error_with(Code::Syntax, place, message, remedy);
     Stop
 }
 
@@ -32,21 +27,18 @@ fn explain(kind: &ErrorKind, at: Option<char>) -> (String, &'static str) {
         ErrorKind::InvalidIndentation
         | ErrorKind::InvalidBlockScalarIndent
         | ErrorKind::InvalidQuotedScalarIndent
-        | ErrorKind::InvalidFlowScalarIndent => (
-            "the indentation fits no line above",
-            "align it with its neighbours",
-        ),
-        ErrorKind::ExpectedBlockMappingKey | ErrorKind::SimpleKeyExpected => (
-            "a key with a colon is missing",
-            "write `key: value`, aligned with its neighbours",
-        ),
+        | ErrorKind::InvalidFlowScalarIndent => {
+            ("the indentation fits no line above", "align it with its neighbours")
+        }
+        ErrorKind::ExpectedBlockMappingKey | ErrorKind::SimpleKeyExpected => {
+            ("a key with a colon is missing", "write `key: value`, aligned with its neighbours")
+        }
         ErrorKind::MappingValueNotAllowed
         | ErrorKind::MappingKeyNotAllowed
         | ErrorKind::InvalidColonPlacement
-        | ErrorKind::InvalidSimpleKey => (
-            "a `key: value` cannot stand here",
-            "quote a text that holds `: `, or indent the line",
-        ),
+        | ErrorKind::InvalidSimpleKey => {
+            ("a `key: value` cannot stand here", "quote a text that holds `: `, or indent the line")
+        }
         ErrorKind::UnclosedQuotedScalar => ("the quote is never closed", "close it"),
         ErrorKind::UnclosedFlowCollection { .. }
         | ErrorKind::UnexpectedEofFlowSequence
@@ -54,49 +46,38 @@ fn explain(kind: &ErrorKind, at: Option<char>) -> (String, &'static str) {
         | ErrorKind::UnexpectedEofImplicitFlowMapping => {
             ("the bracket is never closed", "close it with `]` or `}`")
         }
-        ErrorKind::MisplacedFlowCollectionEnd | ErrorKind::MismatchedFlowCollectionEnd { .. } => (
-            "the closing bracket fits none that is open",
-            "remove it, or open its partner",
-        ),
-        ErrorKind::ExpectedFlowMappingSeparator | ErrorKind::ExpectedFlowSequenceSeparator => (
-            "a comma or a closing bracket is missing",
-            "separate the parts with `,`",
-        ),
+        ErrorKind::MisplacedFlowCollectionEnd | ErrorKind::MismatchedFlowCollectionEnd { .. } => {
+            ("the closing bracket fits none that is open", "remove it, or open its partner")
+        }
+        ErrorKind::ExpectedFlowMappingSeparator | ErrorKind::ExpectedFlowSequenceSeparator => {
+            ("a comma or a closing bracket is missing", "separate the parts with `,`")
+        }
         ErrorKind::ExpectedBlockSequenceEntry
         | ErrorKind::BlockSequenceEntryNotAllowed
         | ErrorKind::BlockEntryInFlowCollection
         | ErrorKind::InvalidBlockEntryWhitespace
-        | ErrorKind::PlainScalarStartsWithDashFlowIndicator => (
-            "a list cannot stand so",
-            "write each element as `- value`, aligned with the others",
-        ),
+        | ErrorKind::PlainScalarStartsWithDashFlowIndicator => {
+            ("a list cannot stand so", "write each element as `- value`, aligned with the others")
+        }
         ErrorKind::UnknownQuotedScalarEscape
         | ErrorKind::InvalidQuotedScalarHexEscape
-        | ErrorKind::InvalidUnicodeEscape => (
-            "no escape of a quoted text",
-            "write `\\\\` to mean the character itself",
-        ),
+        | ErrorKind::InvalidUnicodeEscape => {
+            ("no escape of a quoted text", "write `\\\\` to mean the character itself")
+        }
         ErrorKind::InvalidLowSurrogateHexEscape
         | ErrorKind::InvalidLowSurrogate
         | ErrorKind::MissingLowSurrogate
-        | ErrorKind::UnpairedLowSurrogate => (
-            "half of a surrogate pair",
-            "write both halves, or the character itself",
-        ),
-        ErrorKind::InvalidTrailingSingleQuotedScalar
-        | ErrorKind::InvalidTrailingDoubleQuotedScalar => (
-            "text behind the closing quote",
-            "put all of it into the quotes",
-        ),
-        ErrorKind::CommentNotSeparated | ErrorKind::CommentInterceptedScalar => (
-            "a comment in the middle of a value",
-            "quote the value, or move the comment",
-        ),
+        | ErrorKind::UnpairedLowSurrogate => {
+            ("half of a surrogate pair", "write both halves, or the character itself")
+        }
+        ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar => {
+            ("text behind the closing quote", "put all of it into the quotes")
+        }
+        ErrorKind::CommentNotSeparated | ErrorKind::CommentInterceptedScalar => {
+            ("a comment in the middle of a value", "quote the value, or move the comment")
+        }
         ErrorKind::UnexpectedCharacter { .. } | ErrorKind::ExpectedNodeContent => {
-            return (
-                unexpected(at),
-                "quote a text that starts with a special character",
-            );
+            return (unexpected(at), "quote a text that starts with a special character");
         }
         ErrorKind::InvalidDocumentEnd | ErrorKind::ExpectedDocumentStart => {
             ("text behind the end of the document", "remove it")

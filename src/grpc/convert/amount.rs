@@ -38,11 +38,7 @@ fn count(n: i64, field: &'static str, wrong: &mut Violations) -> Option<u64> {
     count
 }
 
-pub(super) fn span(
-    sent: Option<&Duration>,
-    field: &'static str,
-    wrong: &mut Violations,
-) -> Option<Span> {
+pub(super) fn span(sent: Option<&Duration>, field: &'static str, wrong: &mut Violations) -> Option<Span> {
     let sent = sent?;
     let (seconds, nanos) = (u64::try_from(sent.seconds), u64::try_from(sent.nanos));
     match (seconds, nanos) {
@@ -51,9 +47,8 @@ pub(super) fn span(
         }
         _ => {
             let (seconds, nanos) = (sent.seconds, sent.nanos);
-            let what = format!(
-                "is {seconds} s and {nanos} ns; send 0 to {MAX_SECONDS} s and 0 to 999999999 ns"
-            );
+            let what =
+                format!("is {seconds} s and {nanos} ns; send 0 to {MAX_SECONDS} s and 0 to 999999999 ns");
             wrong.add(Place::Field(field), what);
             None
         }

@@ -16,9 +16,7 @@ pub fn response(answer: &Answer<'_>) -> pb::AuthorizeResponse {
     let (effect, next_action) = match decision.answer {
         Effect::Allow(_) => (pb::Effect::Allow, pb::NextAction::Proceed),
         Effect::Deny(_) => (pb::Effect::Deny, pb::NextAction::None),
-        Effect::RequireApproval(_) => {
-            (pb::Effect::RequireApproval, pb::NextAction::RequestApproval)
-        }
+        Effect::RequireApproval(_) => (pb::Effect::RequireApproval, pb::NextAction::RequestApproval),
     };
     pb::AuthorizeResponse {
         decision_id: answer.decision_id.to_string(),

@@ -51,10 +51,7 @@ async fn health_follows_the_bundle_and_ends_with_the_server() {
 async fn reflection_lists_the_services_and_their_files() {
     let served = Served::with_bundle();
     let mut client = ServerReflectionClient::new(served.channel().await);
-    let ask = |message| ServerReflectionRequest {
-        host: String::new(),
-        message_request: Some(message),
-    };
+    let ask = |message| ServerReflectionRequest { host: String::new(), message_request: Some(message) };
     let asked = [
         ask(MessageRequest::ListServices(String::new())),
         ask(MessageRequest::FileContainingSymbol(SERVICE.into())),
@@ -95,9 +92,7 @@ async fn the_next_decision_is_by_the_bundle_that_was_installed() {
     let mut client = served.client().await;
     let mut other = served.client().await;
     let sent = || request("send", json!({"amount": 1}));
-    let code = |answer: tonic::Response<tollgate::pb::AuthorizeResponse>| {
-        answer.into_inner().reason_code()
-    };
+    let code = |answer: tonic::Response<tollgate::pb::AuthorizeResponse>| answer.into_inner().reason_code();
     assert_eq!(code(client.authorize(sent()).await.unwrap()), ReasonCode::NoBundle);
     assert_eq!(code(other.authorize(sent()).await.unwrap()), ReasonCode::NoBundle);
     served::install(&served.plane, BUNDLE);

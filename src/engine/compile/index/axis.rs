@@ -29,22 +29,13 @@ impl Axis {
     /// The atoms of which at least one fits every text of this set; `ANY` alone where one of
     /// its globs pins nothing.
     pub(in crate::compile) fn atoms(&mut self, texts: &Texts) -> Vec<AtomId> {
-        let exact = texts
-            .exact
-            .iter()
-            .map(|text| Anchor::Exact(text.to_string()));
-        let globs = texts
-            .globs
-            .iter()
-            .flat_map(crate::condition::glob::Glob::anchors);
+        let exact = texts.exact.iter().map(|text| Anchor::Exact(text.to_string()));
+        let globs = texts.globs.iter().flat_map(crate::condition::glob::Glob::anchors);
         let anchors: Vec<Anchor> = exact.chain(globs).collect();
         if anchors.contains(&Anchor::Nothing) {
             return vec![ANY];
         }
-        let mut atoms: Vec<AtomId> = anchors
-            .into_iter()
-            .map(|anchor| self.atom(anchor))
-            .collect();
+        let mut atoms: Vec<AtomId> = anchors.into_iter().map(|anchor| self.atom(anchor)).collect();
         atoms.sort_unstable();
         atoms.dedup();
         atoms
@@ -79,10 +70,7 @@ impl Axis {
             }
         }
         for (length, map) in self.suffixes.range(..=name.len()) {
-            let suffix = name
-                .len()
-                .checked_sub(*length)
-                .and_then(|at| name.get(at..));
+            let suffix = name.len().checked_sub(*length).and_then(|at| name.get(at..));
             if let Some(atom) = suffix.and_then(|suffix| map.get(suffix)) {
                 visit(*atom);
             }

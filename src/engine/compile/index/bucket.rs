@@ -55,17 +55,10 @@ impl Bucket {
     #[must_use]
     pub fn of(ranks: Vec<Rank>, rules: &[CompiledRule]) -> Self {
         if ranks.len() <= PLAIN {
-            return Self {
-                rest: Run::of(ranks, rules),
-                ..Self::default()
-            };
+            return Self { rest: Run::of(ranks, rules), ..Self::default() };
         }
         let mut counts = Map::<Pin, usize>::default();
-        for pins in ranks
-            .iter()
-            .filter_map(|rank| rules.get(*rank as usize))
-            .flat_map(ways)
-        {
+        for pins in ranks.iter().filter_map(|rank| rules.get(*rank as usize)).flat_map(ways) {
             for pin in pins {
                 *counts.entry(pin).or_default() += 1;
             }
@@ -77,9 +70,7 @@ impl Bucket {
                 continue;
             };
             match best_way(rule, &counts) {
-                Some(pins) => pins
-                    .into_iter()
-                    .for_each(|pin| by_pin.entry(pin).or_default().push(rank)),
+                Some(pins) => pins.into_iter().for_each(|pin| by_pin.entry(pin).or_default().push(rank)),
                 None => rest.push(rank),
             }
             if rule.fails_closed {
@@ -88,10 +79,7 @@ impl Bucket {
                 }
             }
         }
-        let mut bucket = Self {
-            rest: Run::of(rest, rules),
-            ..Self::default()
-        };
+        let mut bucket = Self { rest: Run::of(rest, rules), ..Self::default() };
         for (slot, ranks) in by_error {
             bucket.by_error.insert(slot, Run::of(ranks, &[]));
         }
@@ -104,14 +92,10 @@ impl Bucket {
     fn put(&mut self, pin: Pin, run: Run) {
         match pin {
             Pin::Target(field, text) => {
-                let at = self
-                    .targets
-                    .iter()
-                    .position(|(own, _)| *own == field)
-                    .unwrap_or_else(|| {
-                        self.targets.push((field, Map::default()));
-                        self.targets.len() - 1
-                    });
+                let at = self.targets.iter().position(|(own, _)| *own == field).unwrap_or_else(|| {
+                    self.targets.push((field, Map::default()));
+                    self.targets.len() - 1
+                });
                 if let Some((_, map)) = self.targets.get_mut(at) {
                     map.insert(text, run);
                 }
@@ -120,11 +104,7 @@ impl Bucket {
                 self.equal.entry(slot).or_default().texts.insert(text, run);
             }
             Pin::Number(slot, bits) => {
-                self.equal
-                    .entry(slot)
-                    .or_default()
-                    .numbers
-                    .insert(bits, run);
+                self.equal.entry(slot).or_default().numbers.insert(bits, run);
             }
             Pin::Boolean(slot, value) => {
                 let [no, yes] = &mut self.equal.entry(slot).or_default().booleans;
@@ -171,12 +151,7 @@ impl Bucket {
         }
     }
 
-    fn scan_by_pin(
-        &self,
-        slots: &Slots<'_>,
-        below: &mut Rank,
-        visit: &mut dyn FnMut(Rank) -> bool,
-    ) {
+    fn scan_by_pin(&self, slots: &Slots<'_>, below: &mut Rank, visit: &mut dyn FnMut(Rank) -> bool) {
         for (slot, equal) in &self.equal {
             if let Some(run) = equal.run(slots.get(*slot)) {
                 run.scan(slots, below, visit);
@@ -189,12 +164,7 @@ impl Bucket {
         }
     }
 
-    fn scan_by_slot(
-        &self,
-        slots: &Slots<'_>,
-        below: &mut Rank,
-        visit: &mut dyn FnMut(Rank) -> bool,
-    ) {
+    fn scan_by_slot(&self, slots: &Slots<'_>, below: &mut Rank, visit: &mut dyn FnMut(Rank) -> bool) {
         for (slot, value) in slots.present() {
             if let Some(run) = self.equal.get(&slot).and_then(|equal| equal.run(value)) {
                 run.scan(slots, below, visit);
@@ -232,11 +202,7 @@ fn bits(n: f64) -> u64 {
 fn ways(rule: &CompiledRule) -> Vec<Vec<Pin>> {
     let mut ways: Vec<Vec<Pin>> = rule.needs.wanted().filter_map(target_way).collect();
     if !rule.is_opaque() {
-        ways.extend(
-            rule.tests
-                .iter()
-                .filter_map(|test| equal_way(test.slot, &test.op)),
-        );
+        ways.extend(rule.tests.iter().filter_map(|test| equal_way(test.slot, &test.op)));
         ways.extend(present_slot(rule).map(|slot| vec![Pin::Present(slot)]));
     }
     ways
@@ -245,11 +211,7 @@ fn ways(rule: &CompiledRule) -> Vec<Vec<Pin>> {
 fn target_way(need: &Need) -> Option<Vec<Pin>> {
     let indexed = matches!(need.field, Field::Agent | Field::Action) || need.field.is_list();
     let exact = !indexed && need.texts.globs.is_empty();
-    let pins = need
-        .texts
-        .exact
-        .iter()
-        .map(|text| Pin::Target(need.field, text.clone()));
+    let pins = need.texts.exact.iter().map(|text| Pin::Target(need.field, text.clone()));
     exact.then(|| pins.collect())
 }
 
@@ -274,22 +236,15 @@ fn equal_way(slot: SlotId, op: &Op) -> Option<Vec<Pin>> {
 
 /// A slot without which the rule cannot match; one that is compared with a number if there is.
 fn present_slot(rule: &CompiledRule) -> Option<SlotId> {
-    let needed = || {
-        rule.tests
-            .iter()
-            .filter(|test| !matches!(test.op, Op::Exists(_)))
-    };
+    let needed = || rule.tests.iter().filter(|test| !matches!(test.op, Op::Exists(_)));
     let ordered = needed().find(|test| interval(&test.op).is_some());
     ordered.or_else(|| needed().next()).map(|test| test.slot)
 }
 
 /// The way whose pins are shared with the fewest other rules.
 fn best_way(rule: &CompiledRule, counts: &Map<Pin, usize>) -> Option<Vec<Pin>> {
-    let crowd = |way: &Vec<Pin>| -> usize {
-        way.iter()
-            .map(|pin| counts.get(pin).copied().unwrap_or(0))
-            .sum()
-    };
+    let crowd =
+        |way: &Vec<Pin>| -> usize { way.iter().map(|pin| counts.get(pin).copied().unwrap_or(0)).sum() };
     ways(rule).into_iter().min_by_key(crowd)
 }
 

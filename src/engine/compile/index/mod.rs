@@ -61,23 +61,16 @@ impl Index {
                 index.guard(rule);
             }
         }
-        let made = buckets
-            .into_iter()
-            .map(|(pair, ranks)| (pair, Bucket::of(ranks, rules)));
+        let made = buckets.into_iter().map(|(pair, ranks)| (pair, Bucket::of(ranks, rules)));
         index.buckets = made.collect();
         index
     }
 
     fn pairs(&mut self, rule: &CompiledRule) -> Vec<(AtomId, AtomId)> {
-        let agents =
-            pinned(rule, Field::Agent).map_or_else(|| vec![ANY], |n| self.agents.atoms(&n.texts));
-        let actions =
-            pinned(rule, Field::Action).map_or_else(|| vec![ANY], |n| self.actions.atoms(&n.texts));
+        let agents = pinned(rule, Field::Agent).map_or_else(|| vec![ANY], |n| self.agents.atoms(&n.texts));
+        let actions = pinned(rule, Field::Action).map_or_else(|| vec![ANY], |n| self.actions.atoms(&n.texts));
         if agents.len().saturating_mul(actions.len()) <= MOST_PAIRS {
-            return agents
-                .iter()
-                .flat_map(|a| actions.iter().map(move |b| (*a, *b)))
-                .collect();
+            return agents.iter().flat_map(|a| actions.iter().map(move |b| (*a, *b))).collect();
         }
         if actions.contains(&ANY) {
             return agents.into_iter().map(|agent| (agent, ANY)).collect();

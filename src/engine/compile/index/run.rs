@@ -45,11 +45,7 @@ struct Bounds {
 type Zone = Bounds;
 
 impl Bounds {
-    const ALWAYS: Self = Self {
-        low: f64::NEG_INFINITY,
-        high: f64::INFINITY,
-        always: true,
-    };
+    const ALWAYS: Self = Self { low: f64::NEG_INFINITY, high: f64::INFINITY, always: true };
 
     /// NaN stands for a slot without a number, which lies nowhere.
     fn admit(&self, number: f64) -> bool {
@@ -57,11 +53,7 @@ impl Bounds {
     }
 
     fn cover(group: &[Self]) -> Self {
-        let none = Self {
-            low: f64::INFINITY,
-            high: f64::NEG_INFINITY,
-            always: false,
-        };
+        let none = Self { low: f64::INFINITY, high: f64::NEG_INFINITY, always: false };
         group.iter().fold(none, |all, one| Self {
             low: all.low.min(one.low),
             high: all.high.max(one.high),
@@ -74,13 +66,8 @@ impl Run {
     /// A run of these rules, which must be in rank order.
     #[must_use]
     pub fn of(ranks: Vec<Rank>, rules: &[CompiledRule]) -> Self {
-        let zones = (ranks.len() > ZONED)
-            .then(|| Zones::of(&ranks, rules))
-            .flatten();
-        Self {
-            ranks: ranks.into(),
-            zones,
-        }
+        let zones = (ranks.len() > ZONED).then(|| Zones::of(&ranks, rules)).flatten();
+        Self { ranks: ranks.into(), zones }
     }
 
     /// Visits the rules that may match, in rank order, up to `below`; a visit that returns true
@@ -117,38 +104,20 @@ fn visit_all(
 impl Zones {
     fn of(ranks: &[Rank], rules: &[CompiledRule]) -> Option<Self> {
         let slot = commonest_ordered_slot(ranks, rules)?;
-        let bound = |rank: &Rank| {
-            rules
-                .get(*rank as usize)
-                .map_or(Bounds::ALWAYS, |rule| bounds_on(rule, slot))
-        };
+        let bound =
+            |rank: &Rank| rules.get(*rank as usize).map_or(Bounds::ALWAYS, |rule| bounds_on(rule, slot));
         let bounds: Box<[Bounds]> = ranks.iter().map(bound).collect();
         let zones: Box<[Zone]> = bounds.chunks(WIDTH).map(Bounds::cover).collect();
         let regions = zones.chunks(WIDTH).map(Bounds::cover).collect();
-        Some(Self {
-            slot,
-            bounds,
-            zones,
-            regions,
-        })
+        Some(Self { slot, bounds, zones, regions })
     }
 
-    fn scan(
-        &self,
-        ranks: &[Rank],
-        slots: &Slots<'_>,
-        below: &mut Rank,
-        visit: &mut dyn FnMut(Rank) -> bool,
-    ) {
+    fn scan(&self, ranks: &[Rank], slots: &Slots<'_>, below: &mut Rank, visit: &mut dyn FnMut(Rank) -> bool) {
         let number = match slots.get(self.slot) {
             Slot::Value(View::Number(n)) => n,
             Slot::Value(_) | Slot::Unset(_) | Slot::Absent | Slot::Broken => f64::NAN,
         };
-        let regions = self
-            .regions
-            .iter()
-            .zip(self.zones.chunks(WIDTH))
-            .enumerate();
+        let regions = self.regions.iter().zip(self.zones.chunks(WIDTH)).enumerate();
         for (region_at, (region, zones)) in regions {
             if !region.admit(number) {
                 continue;
@@ -177,19 +146,13 @@ impl Zones {
 fn commonest_ordered_slot(ranks: &[Rank], rules: &[CompiledRule]) -> Option<SlotId> {
     let mut counts = std::collections::HashMap::<SlotId, usize>::new();
     for rank in ranks {
-        let tests = rules
-            .get(*rank as usize)
-            .map(|rule| &*rule.tests)
-            .unwrap_or_default();
+        let tests = rules.get(*rank as usize).map(|rule| &*rule.tests).unwrap_or_default();
         for test in tests.iter().filter(|test| interval(&test.op).is_some()) {
             *counts.entry(test.slot).or_default() += 1;
         }
     }
-    let best = counts
-        .into_iter()
-        .max_by_key(|(slot, count)| (*count, std::cmp::Reverse(*slot)));
-    best.filter(|(_, count)| *count * 2 >= ranks.len())
-        .map(|(slot, _)| slot)
+    let best = counts.into_iter().max_by_key(|(slot, count)| (*count, std::cmp::Reverse(*slot)));
+    best.filter(|(_, count)| *count * 2 >= ranks.len()).map(|(slot, _)| slot)
 }
 
 /// For which numbers in a slot a rule may match.
@@ -197,11 +160,7 @@ fn bounds_on(rule: &CompiledRule, slot: SlotId) -> Bounds {
     if rule.is_opaque() {
         return Bounds::ALWAYS;
     }
-    let own = rule
-        .tests
-        .iter()
-        .filter(|test| test.slot == slot)
-        .filter_map(|t| interval(&t.op));
+    let own = rule.tests.iter().filter(|test| test.slot == slot).filter_map(|t| interval(&t.op));
     own.fold(Bounds::ALWAYS, |all, (low, high)| Bounds {
         low: all.low.max(low),
         high: all.high.min(high),

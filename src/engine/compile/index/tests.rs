@@ -71,22 +71,15 @@ fn condition(random: &mut Random) -> Condition {
         4 => Op::Le(ordered(random)),
         5 => Op::Gt(ordered(random)),
         6 => Op::Ge(ordered(random)),
-        7 => Op::Between(
-            Const::Number(random.below(20) as f64),
-            Const::Number(20.0 + random.below(20) as f64),
-        ),
+        7 => {
+            Op::Between(Const::Number(random.below(20) as f64), Const::Number(20.0 + random.below(20) as f64))
+        }
         8 => Op::Exists(random.below(2) == 0),
         9 => Op::Matches(Pattern::Exact("p".into())),
         _ => Op::Eq(constant(random)),
     };
     let path = Path::Context(random.of(&FIELDS).split('.').map(Box::from).collect());
-    Condition {
-        path,
-        op,
-        spelling: Spelling::Canonical,
-        place: Place::default(),
-        text: "".into(),
-    }
+    Condition { path, op, spelling: Spelling::Canonical, place: Place::default(), text: "".into() }
 }
 
 fn rule(random: &mut Random, number: usize) -> Rule {
@@ -95,10 +88,7 @@ fn rule(random: &mut Random, number: usize) -> Rule {
         RuleEffect::Deny(Disposition::Raise),
         RuleEffect::RequireApproval(Approval::default()),
     ];
-    let mut target = Target {
-        phases: Phases::Any,
-        ..Target::default()
-    };
+    let mut target = Target { phases: Phases::Any, ..Target::default() };
     match random.below(8) {
         0 => target.tenants = Some(vec![Pattern::Exact(random.of(&NAMES).into())]),
         1 => target.tools = patterns(random),
@@ -106,11 +96,7 @@ fn rule(random: &mut Random, number: usize) -> Rule {
         3 => target.roles = Some(vec![Pattern::Exact("x".into())]),
         _ => {}
     }
-    let programs = [
-        "context.a + 1 > 9.0",
-        "context.b == context.c",
-        "size(context.d) > 1",
-    ];
+    let programs = ["context.a + 1 > 9.0", "context.b == context.c", "size(context.d) > 1"];
     Rule {
         id: RuleId::parse(&format!("rule-{number}")).unwrap(),
         place: Place::default(),
@@ -119,10 +105,8 @@ fn rule(random: &mut Random, number: usize) -> Rule {
         scope: Scope::Global,
         target,
         conditions: (0..random.below(4)).map(|_| condition(random)).collect(),
-        when: (random.below(12) == 0).then(|| crate::model::Placed {
-            value: random.of(&programs).into(),
-            place: Place::default(),
-        }),
+        when: (random.below(12) == 0)
+            .then(|| crate::model::Placed { value: random.of(&programs).into(), place: Place::default() }),
         effect: random.of(&effects),
         reason: "because of a test".into(),
         priority: random.below(1_000) as i32,
@@ -177,10 +161,7 @@ fn context(random: &mut Random) -> ConstMap {
 
 /// The best rank that matches, and all that modify would match, without the index.
 fn walk<'a>(bundle: &'a Compiled, request: &Request<'a>, slots: &Slots<'a>) -> Option<Rank> {
-    (0..)
-        .zip(&bundle.deciding.rules)
-        .find(|(_, rule)| matches(rule, request, slots))
-        .map(|(rank, _)| rank)
+    (0..).zip(&bundle.deciding.rules).find(|(_, rule)| matches(rule, request, slots)).map(|(rank, _)| rank)
 }
 
 fn matches<'a>(rule: &'a CompiledRule, request: &Request<'a>, slots: &Slots<'a>) -> bool {
@@ -200,10 +181,7 @@ fn the_index_finds_what_a_walk_finds() {
         let mut decided = 0;
         for _ in 0..1_500 {
             let context = context(&mut random);
-            let (roles, tags) = (
-                vec![random.of(&NAMES).to_owned()],
-                vec![random.of(&NAMES).to_owned()],
-            );
+            let (roles, tags) = (vec![random.of(&NAMES).to_owned()], vec![random.of(&NAMES).to_owned()]);
             let request = Request {
                 subject: Subject {
                     agent: random.of(&["", "inbox.triage", "inbox.send", "pay", "y"]),
@@ -244,11 +222,7 @@ fn the_index_finds_what_a_walk_finds() {
             let found = index.first(&request, "default", &slots, &mut |rank| {
                 matches(&bundle.deciding.rules[rank as usize], &request, &slots)
             });
-            assert_eq!(
-                found,
-                walk(&bundle, &request, &slots),
-                "{rules} rules: {request:?}"
-            );
+            assert_eq!(found, walk(&bundle, &request, &slots), "{rules} rules: {request:?}");
             decided += usize::from(found.is_some());
         }
         assert!(decided > 20, "{rules} rules decided {decided} times");

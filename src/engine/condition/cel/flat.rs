@@ -26,19 +26,14 @@ fn flat(node: &Node) -> Option<(SlotId, Op)> {
             _ => None,
         },
         Node::Equal(pair) => match &**pair {
-            [Node::Slot(slot), other] | [other, Node::Slot(slot)] => {
-                Some((*slot, Op::Eq(constant(other)?)))
-            }
+            [Node::Slot(slot), other] | [other, Node::Slot(slot)] => Some((*slot, Op::Eq(constant(other)?))),
             _ => None,
         },
         Node::In(pair) => match &**pair {
-            [Node::Slot(slot), Node::List(items)] => Some((
-                *slot,
-                Op::In(items.iter().map(constant).collect::<Option<_>>()?),
-            )),
-            [Node::Slot(slot), Node::Const(Const::List(items))] => {
-                Some((*slot, Op::In(items.clone())))
+            [Node::Slot(slot), Node::List(items)] => {
+                Some((*slot, Op::In(items.iter().map(constant).collect::<Option<_>>()?)))
             }
+            [Node::Slot(slot), Node::Const(Const::List(items))] => Some((*slot, Op::In(items.clone()))),
             _ => None,
         },
         Node::Compare(order, pair) => match &**pair {
