@@ -12,7 +12,6 @@ use super::{DataPlane, local, record};
 /// One question of a batch.
 #[expect(clippy::large_enum_variant, reason = "nearly all are of the large kind")]
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are questions; a box for each would cost more")]
 pub enum Item<'a> {
     /// A question that can be decided.
     Ask(Request<'a>),
