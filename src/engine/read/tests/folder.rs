@@ -40,7 +40,11 @@ fn the_others_add_rules_guardrails_and_data_in_the_order_of_their_paths() {
 
 #[test]
 fn a_folder_has_the_digest_of_the_one_file_that_it_stands_for() {
-    let apart = read(&[("a.yaml", MAIN), ("b.yaml", &rule("bbb")), ("c.yaml", &rule("ccc"))]);
+    let apart = read(&[
+        ("a.yaml", MAIN),
+        ("b.yaml", &rule("bbb")),
+        ("c.yaml", &format!("format: tollgate/v1\n{}", rule("ccc"))),
+    ]);
     let rules = "rules:\n- {id: bbb, effect: deny, reason: Because it is so}\n- {id: ccc, effect: deny, reason: Because it is so}\n";
     let whole = read(&[("x.yaml", &format!("{MAIN}{rules}"))]);
     assert_eq!(apart.bundle.unwrap().digest, whole.bundle.unwrap().digest);
