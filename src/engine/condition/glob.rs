@@ -73,6 +73,12 @@ impl Glob {
         &self.text
     }
 
+    /// How much it spells out: characters and signs over all alternatives.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.alternatives.iter().map(Vec::len).sum()
+    }
+
     /// Whether the whole text fits. Time grows at most with the product of both lengths.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
