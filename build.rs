@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let descriptors = protox::compile(FILES, ["proto"])?;
     let out = std::path::PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("tollgate.bin"), descriptors.encode_to_vec())?;
-    let mut generator = tonic_prost_build::configure().codec_path("crate::grpc::codec::Codec");
+    let mut generator = tonic_prost_build::configure().codec_path("crate::pb::codec::Codec");
     for name in OWN {
         let proto = format!(".google.protobuf.{name}");
         generator = generator.extern_path(proto, format!("crate::pb::{name}"));

@@ -1,5 +1,7 @@
 //! The wire types of `proto/tollgate/v1`, generated from the files there.
 
+pub mod amplification;
+pub mod codec;
 pub mod value;
 
 pub use value::{Entry, Kind, ListValue, Struct, Value};

@@ -51,16 +51,10 @@ impl DataPlane {
         snapshot: &'a Snapshot,
         request: &Request<'a>,
         now: WallTime,
-        mut decision: Decision<'a>,
+        decision: Decision<'a>,
     ) -> Answer<'a> {
         let approval = match decision.answer {
-            Effect::RequireApproval(wanted) => {
-                if request.has_grants && decision.reason_code == ReasonCode::ApprovalRequired {
-                    // No approver's key is known to this version.
-                    decision.reason_code = ReasonCode::GrantUnverifiable;
-                }
-                Some(approval::open(self, request, &decision, wanted, now))
-            }
+            Effect::RequireApproval(wanted) => Some(approval::open(self, request, &decision, wanted, now)),
             Effect::Allow(_) | Effect::Deny(_) => None,
         };
         Answer {

@@ -2,21 +2,19 @@
 //!
 //! Runs on the thread that offers the content. Whatever fails leaves the last good bundle.
 
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use metrics::{counter, histogram};
-use serde::Serialize;
+use metrics::histogram;
 use tollgate_engine::compile::{self, Compiled};
 use tollgate_engine::model::Guardrail;
-use tollgate_engine::model::{Bundle, Finding, Place};
+use tollgate_engine::model::{Bundle, Finding};
 use tollgate_engine::read::{self, SourceFile};
 
+use super::refusal::{Refusal, at_place};
 use super::snapshot::{Serving, Snapshot, State};
-use super::status::LastError;
 use super::{DataPlane, lock};
-use crate::telemetry::metrics::{BUNDLE_SWAP_DURATION, BUNDLE_UPDATES};
+use crate::telemetry::metrics::BUNDLE_SWAP_DURATION;
 
 /// The content of a bundle, as a source found it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,59 +36,6 @@ pub enum Outcome {
     Rejected(Refusal),
 }
 
-/// Why content was refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Refusal {
-    /// Where it came from.
-    pub source: String,
-    /// Everything that is wrong with it, at most [`MAX_FINDINGS`].
-    pub findings: Vec<String>,
-}
-
-/// How many findings a refusal shows at most.
-pub const MAX_FINDINGS: usize = 100;
-
-impl Refusal {
-    /// One sentence about the source as a whole.
-    #[must_use]
-    pub fn new(source: &str, finding: impl Into<String>) -> Self {
-        Self { source: source.to_owned(), findings: vec![finding.into()] }
-    }
-
-    fn of(source: &str, files: &[Box<str>], findings: &[&Finding]) -> Self {
-        let text = |finding: &&Finding| at_place(files, finding.place, finding);
-        let mut texts: Vec<String> = findings.iter().take(MAX_FINDINGS).map(text).collect();
-        if findings.len() > MAX_FINDINGS {
-            texts.push(format!("and {} more", findings.len() - MAX_FINDINGS));
-        }
-        Self { source: source.to_owned(), findings: texts }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.findings.join("\n"))
-    }
-}
-
-/// `file:line:column: what is wrong; what to write instead`
-fn at_place(files: &[Box<str>], place: Place, finding: &Finding) -> String {
-    let mut text = String::new();
-    if let Some(file) = files.get(usize::from(place.file)) {
-        text.push_str(file);
-        if place.line > 0 {
-            text.push_str(&format!(":{}:{}", place.line, place.column));
-        }
-        text.push_str(": ");
-    }
-    text.push_str(&finding.message);
-    if let Some(suggestion) = &finding.suggestion {
-        text.push_str("; ");
-        text.push_str(suggestion);
-    }
-    text
-}
-
 impl DataPlane {
     /// Reads, compiles and puts in force what a source found. May take long: not for a serving
     /// thread.
@@ -98,8 +43,13 @@ impl DataPlane {
         let one_at_a_time = lock(&self.installing);
         let started = self.clock.monotonic();
         let outcome = match self.prepare(offer) {
-            Ok(None) => self.same_again(),
+            Ok(None) => {
+                self.note(&Outcome::Unchanged);
+                self.move_to(State::Ready);
+                Outcome::Unchanged
+            }
             Ok(Some(compiled)) => {
+                self.note(&Outcome::Applied);
                 self.swap(&offer.name, compiled, State::Ready);
                 let nanos = self.clock.monotonic().saturating_sub(started);
                 let seconds = std::time::Duration::from_nanos(nanos).as_secs_f64();
@@ -110,17 +60,27 @@ impl DataPlane {
             Err(refusal) => self.rejected(refusal),
         };
         drop(one_at_a_time);
-        self.note(&outcome);
+        self.say(&outcome);
         self.free_retired();
         outcome
     }
 
-    /// Notes that a source has nothing that could be read. What is in force stays.
+    /// Refuses content that a source found and did not even read. What is in force stays.
     pub fn refuse(&self, refusal: Refusal) {
         let one_at_a_time = lock(&self.installing);
         let outcome = self.rejected(refusal);
         drop(one_at_a_time);
-        self.note(&outcome);
+        self.say(&outcome);
+    }
+
+    /// Notes that a source has no content. What is in force stays.
+    pub fn missing(&self, why: Refusal) {
+        let one_at_a_time = lock(&self.installing);
+        let missing = why.to_string();
+        self.note_error(why);
+        self.move_to(State::ReadyLkg);
+        drop(one_at_a_time);
+        tracing::warn!(missing, "nothing to read; {}", self.consequence());
     }
 
     /// Frees the memory of bundles that no thread reads any longer.
@@ -194,14 +154,11 @@ impl DataPlane {
         self.ready.send_replace(true);
     }
 
-    fn same_again(&self) -> Outcome {
-        self.move_to(State::Ready);
-        Outcome::Unchanged
-    }
-
     fn rejected(&self, refusal: Refusal) -> Outcome {
+        let outcome = Outcome::Rejected(refusal);
+        self.note(&outcome);
         self.move_to(State::ReadyLkg);
-        Outcome::Rejected(refusal)
+        outcome
     }
 
     /// Changes the state of what serves; without a bundle it stays not ready.
@@ -210,51 +167,6 @@ impl DataPlane {
         if now.serving.is_some() && now.state != state {
             let serving = now.serving.clone();
             self.snapshot.store(Arc::new(Snapshot { state, serving }));
-        }
-    }
-
-    fn note(&self, outcome: &Outcome) {
-        let mut book = lock(&self.book);
-        let (count, result) = match outcome {
-            Outcome::Applied => (&mut book.updates.applied, "applied"),
-            Outcome::Unchanged => (&mut book.updates.unchanged, "unchanged"),
-            Outcome::Rejected(_) => (&mut book.updates.rejected, "rejected"),
-        };
-        *count += 1;
-        book.last_error = match outcome {
-            Outcome::Applied | Outcome::Unchanged => None,
-            Outcome::Rejected(refusal) => Some(LastError {
-                at: jiff::Timestamp::from(self.clock.wall()).to_string(),
-                refusal: refusal.clone(),
-            }),
-        };
-        drop(book);
-        counter!(BUNDLE_UPDATES, "result" => result).increment(1);
-        self.say(outcome);
-    }
-
-    fn say(&self, outcome: &Outcome) {
-        let snapshot = self.snapshot.load();
-        let serving = snapshot.serving.as_ref();
-        let version = serving.map_or("none", |serving| serving.version.as_str());
-        let digest = serving.map_or("none", |serving| serving.digest.as_str());
-        match outcome {
-            Outcome::Applied => {
-                let rules = serving.map_or(0, |serving| serving.compiled.source().rules.len());
-                tracing::info!(version, digest, rules, "bundle in force");
-            }
-            Outcome::Unchanged => tracing::debug!(version, digest, "bundle unchanged"),
-            Outcome::Rejected(refusal) => {
-                let source = refusal.source.as_str();
-                for finding in &refusal.findings {
-                    tracing::error!(source, finding, "bundle refused");
-                }
-                let state = match serving {
-                    Some(_) => "the last good bundle stays in force",
-                    None => "no bundle serves: everything is denied",
-                };
-                tracing::warn!(version, digest, "{state}");
-            }
         }
     }
 

@@ -3,6 +3,7 @@
 //! Serving threads read a snapshot that is swapped whole ([`snapshot`]); reading and compiling a
 //! bundle ([`install`]) happens on the thread that offers it. A failure leaves the last good one.
 
+mod account;
 pub mod answer;
 mod approval;
 mod authorize;
@@ -11,6 +12,7 @@ mod explain;
 pub mod install;
 mod local;
 mod record;
+pub mod refusal;
 pub mod snapshot;
 mod state_dir;
 pub mod status;
@@ -26,7 +28,8 @@ use uuid::Uuid;
 
 pub use answer::{Answer, Arm, BundleRef, OpenApproval};
 pub use batch::Item;
-pub use install::{Offer, Outcome, Refusal};
+pub use install::{Offer, Outcome};
+pub use refusal::Refusal;
 pub use snapshot::State;
 pub use status::Status;
 

@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -38,7 +39,10 @@ impl StateDir {
     /// Makes the directory where it is missing, and sees whether it can be written.
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
         let dir = Self(path.to_owned());
-        fs::create_dir_all(path)
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
             .and_then(|()| dir.write("probe", b"").and_then(|()| fs::remove_file(dir.at("probe"))))
             .with_context(|| format!("{}: the state directory cannot be written", path.display()))?;
         Ok(dir)

@@ -14,7 +14,14 @@ use tonic::{Code, Status};
 use tower::Service;
 use tower::util::BoxCloneSyncService;
 
+use super::convert::Limits;
+use super::intake::Intake;
 use super::{Generated, later};
+
+/// The most bytes of a message to the services that are asked now and then.
+pub(super) const RARE_BYTES: usize = 64 << 10;
+/// Requests that are not complete may hold as much as so many messages of the largest kind.
+const MESSAGES_HELD: usize = 4;
 
 type Rare = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
 type Asked = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
@@ -22,17 +29,28 @@ type Asked = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + S
 /// All services of one serving thread. It is cloned for each request.
 #[derive(Clone)]
 pub(super) struct Front {
-    decisions: Generated,
+    /// Takes messages of the size of one request.
+    single: Generated,
+    /// Takes messages of the size of a batch.
+    batch: Generated,
     rare: Arc<[(&'static str, Rare)]>,
-    /// The most bytes that a message may have.
-    message_bytes: usize,
+    intake: Arc<Intake>,
+    request_bytes: usize,
+    batch_bytes: usize,
 }
 
 impl Front {
-    /// Decisions, with messages of at most so many bytes.
-    pub(super) fn new(decisions: Generated, message_bytes: usize) -> Self {
-        let decisions = decisions.max_decoding_message_size(message_bytes);
-        Self { decisions, rare: Arc::new([]), message_bytes }
+    /// Decisions, by a service with these limits.
+    pub(super) fn new(decisions: &Generated, limits: &Limits) -> Self {
+        let Limits { request_bytes, batch_bytes, .. } = *limits;
+        Self {
+            single: decisions.clone().max_decoding_message_size(request_bytes),
+            batch: decisions.clone().max_decoding_message_size(batch_bytes),
+            rare: Arc::new([]),
+            intake: Arc::new(Intake::new(MESSAGES_HELD * batch_bytes.max(request_bytes))),
+            request_bytes,
+            batch_bytes,
+        }
     }
 
     /// The same with one more service, for calls that come now and then.
@@ -55,13 +73,16 @@ impl Front {
         let path = request.uri().path();
         let (service, rpc) = path.trim_start_matches('/').split_once('/').unwrap_or((path, ""));
         if service == Generated::NAME {
-            return match later::refusal(rpc) {
-                Some(status) => Answer::refused(status),
-                None => Answer::Asked(self.decisions.call(request), self.message_bytes),
+            let (generated, most) = match rpc {
+                "Authorize" | "Explain" => (&mut self.single, self.request_bytes),
+                "AuthorizeBatch" => (&mut self.batch, self.batch_bytes),
+                _ => return Answer::refused(later::refusal(rpc)),
             };
+            let metered = request.map(|body| Arc::clone(&self.intake).meter(body));
+            return Answer::Asked(generated.call(metered), most);
         }
         match self.rare.iter().find(|(name, _)| *name == service) {
-            Some((_, rare)) => Answer::Asked(Box::pin(rare.clone().call(request)), self.message_bytes),
+            Some((_, rare)) => Answer::Asked(Box::pin(rare.clone().call(request)), RARE_BYTES),
             None => Answer::refused(Status::unimplemented(format!(
                 "there is no service `{}` here; ask reflection for those there are",
                 service.escape_debug().take(64).collect::<String>()

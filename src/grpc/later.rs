@@ -13,17 +13,14 @@ const LATER: [(&str, &str); 7] = [
     ("WatchEvents", "the events of guardrails and bundles"),
 ];
 
-/// The refusal of an RPC that is not served yet; `None` for one that is.
+/// The refusal of an RPC that is not served.
 #[must_use]
-pub fn refusal(rpc: &str) -> Option<Status> {
-    let (name, what) = LATER.iter().find(|(name, _)| *name == rpc)?;
+pub fn refusal(rpc: &str) -> Status {
     let version = env!("CARGO_PKG_VERSION");
-    Some(Status::unimplemented(format!(
-        "`{name}` ({what}) is not served by version {version}; a later one will"
-    )))
-}
-
-/// As [`refusal`], for a method that is known not to be served.
-pub(super) fn not_yet<T>(rpc: &str) -> Result<T, Status> {
-    Err(refusal(rpc).unwrap_or_else(|| Status::unimplemented(format!("`{rpc}` is not served"))))
+    match LATER.iter().find(|(name, _)| *name == rpc) {
+        Some((name, what)) => Status::unimplemented(format!(
+            "`{name}` ({what}) is not served by version {version}; a later one will"
+        )),
+        None => Status::unimplemented("there is no such rpc; ask reflection for those there are"),
+    }
 }

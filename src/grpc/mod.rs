@@ -1,14 +1,13 @@
 //! The gRPC edge: translates, and decides nothing.
 
-pub mod amplification;
 mod authorize;
 mod authorize_batch;
-pub mod codec;
 pub mod convert;
 mod explain;
 mod front;
 pub mod guard;
 mod health;
+mod intake;
 pub mod later;
 mod listen;
 mod server;

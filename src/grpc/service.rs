@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::convert::Limits;
 use super::guard::guarded;
-use super::later::not_yet;
+use super::later::refusal;
 use super::{authorize, authorize_batch, explain};
 use crate::data_plane::DataPlane;
 use crate::pb::{self, policy_decision_service_server::PolicyDecisionService};
@@ -36,7 +36,11 @@ impl PolicyDecisionService for Service {
     }
 
     async fn explain(&self, rpc: Request<pb::ExplainRequest>) -> Answer<pb::ExplainResponse> {
-        guarded("Explain", || explain::answer(&self.plane, &self.limits, rpc.into_inner()))
+        // It looks at every rule, which decisions should not wait for.
+        let (plane, limits) = (Arc::clone(&self.plane), self.limits);
+        let explain = move || explain::answer(&plane, &limits, rpc.into_inner());
+        let explained = tokio::task::spawn_blocking(move || guarded("Explain", explain)).await;
+        explained.map_err(|_| Status::unavailable("the server ends; ask another one"))?
     }
 
     type AuthorizeStreamStream = Nothing<pb::AuthorizeStreamResponse>;
@@ -45,37 +49,37 @@ impl PolicyDecisionService for Service {
         &self,
         _: Request<Streaming<pb::AuthorizeStreamRequest>>,
     ) -> Answer<Self::AuthorizeStreamStream> {
-        not_yet("AuthorizeStream")
+        Err(refusal("AuthorizeStream"))
     }
 
     async fn report(&self, _: Request<pb::ReportRequest>) -> Answer<pb::ReportResponse> {
-        not_yet("Report")
+        Err(refusal("Report"))
     }
 
     async fn report_batch(&self, _: Request<pb::ReportBatchRequest>) -> Answer<pb::ReportBatchResponse> {
-        not_yet("ReportBatch")
+        Err(refusal("ReportBatch"))
     }
 
     async fn retry_decision(
         &self,
         _: Request<pb::RetryDecisionRequest>,
     ) -> Answer<pb::RetryDecisionResponse> {
-        not_yet("RetryDecision")
+        Err(refusal("RetryDecision"))
     }
 
     async fn budget(&self, _: Request<pb::BudgetRequest>) -> Answer<pb::BudgetResponse> {
-        not_yet("Budget")
+        Err(refusal("Budget"))
     }
 
     type WaitApprovalStream = Nothing<pb::WaitApprovalResponse>;
 
     async fn wait_approval(&self, _: Request<pb::WaitApprovalRequest>) -> Answer<Self::WaitApprovalStream> {
-        not_yet("WaitApproval")
+        Err(refusal("WaitApproval"))
     }
 
     type WatchEventsStream = Nothing<pb::WatchEventsResponse>;
 
     async fn watch_events(&self, _: Request<pb::WatchEventsRequest>) -> Answer<Self::WatchEventsStream> {
-        not_yet("WatchEvents")
+        Err(refusal("WatchEvents"))
     }
 }

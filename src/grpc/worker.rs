@@ -11,7 +11,7 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_reflection::server::Builder as Reflection;
 
 use super::convert::Limits;
-use super::front::Front;
+use super::front::{Front, RARE_BYTES};
 use super::listen::{Accepted, Connection};
 use super::{Generated, service::Service};
 use crate::data_plane::DataPlane;
@@ -31,6 +31,9 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// A request that is not all here after so long is given up.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Explanations that one serving thread has others work on at a time.
+const EXPLAINING: usize = 2;
+
 /// What a serving thread is given.
 pub(super) struct Worker<H> {
     pub plane: Arc<DataPlane>,
@@ -44,7 +47,10 @@ pub(super) struct Worker<H> {
 impl<H: Health> Worker<H> {
     /// Serves until the drain is over.
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(EXPLAINING)
+            .build()?;
         let served = runtime.block_on(self.serve());
         // What is still in flight after the grace is cut off here.
         runtime.shutdown_background();
@@ -74,16 +80,16 @@ impl<H: Health> Worker<H> {
 }
 
 fn front<H: Health>(service: Service, health: HealthServer<H>) -> anyhow::Result<Front> {
-    let message_bytes = service.limits.batch_bytes.max(service.limits.request_bytes);
+    let limits = service.limits;
     let reflection = || {
         Reflection::configure()
             .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    Ok(Front::new(Generated::new(service), message_bytes)
-        .with(health)
-        .with(reflection().build_v1()?)
-        .with(reflection().build_v1alpha()?))
+    Ok(Front::new(&Generated::new(service), &limits)
+        .with(health.max_decoding_message_size(RARE_BYTES))
+        .with(reflection().build_v1()?.max_decoding_message_size(RARE_BYTES))
+        .with(reflection().build_v1alpha()?.max_decoding_message_size(RARE_BYTES)))
 }
 
 fn transport() -> tonic::transport::Server {

@@ -135,19 +135,19 @@ impl Follower {
         self.last = Some(seen);
         match read {
             Ok(offer) => drop(self.plane.offer(&offer)),
-            Err(error) => self.plane.refuse(self.refusal(&error)),
+            Err(error) => self.complain(&error),
         }
     }
 
-    fn refusal(&self, error: &ContentError) -> Refusal {
+    fn complain(&self, error: &ContentError) {
         let source = self.path.display().to_string();
-        let text = match error {
+        match error {
             ContentError::Missing(_) | ContentError::Empty(_) => {
-                format!("{error}; it is read as soon as it appears")
+                let why = format!("{error}; it is read as soon as it appears");
+                self.plane.missing(Refusal::new(&source, why));
             }
-            _ => error.to_string(),
-        };
-        Refusal::new(&source, text)
+            _ => self.plane.refuse(Refusal::new(&source, error.to_string())),
+        }
     }
 }
 

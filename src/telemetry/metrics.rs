@@ -26,6 +26,8 @@ pub const BUNDLE_INFO: &str = "tollgate_bundle_info";
 pub const BUNDLE_AGE: &str = "tollgate_bundle_age_seconds";
 /// How long it took from the content of a bundle to its being in force.
 pub const BUNDLE_SWAP_DURATION: &str = "tollgate_bundle_swap_duration_seconds";
+/// Requests that were refused because others held too much memory.
+pub const REQUESTS_SHED: &str = "tollgate_requests_shed_total";
 /// Requests that were answered INTERNAL because deciding them panicked.
 pub const REQUEST_PANICS: &str = "tollgate_request_panics_total";
 
@@ -90,6 +92,11 @@ fn describe() {
         Unit::Count,
         "Requests that were answered INTERNAL because deciding them panicked"
     );
+    describe_counter!(
+        REQUESTS_SHED,
+        Unit::Count,
+        "Requests that were refused because others held too much memory"
+    );
     describe_gauge!(BUNDLE_AGE, Unit::Seconds, "Age of the bundle that serves");
     describe_histogram!(
         BUNDLE_SWAP_DURATION,
@@ -107,6 +114,7 @@ fn start_at_zero() {
         counter!(EVALUATION_ERRORS, "kind" => kind).absolute(0);
     }
     counter!(CONTEXT_VIOLATIONS).absolute(0);
+    counter!(REQUESTS_SHED).absolute(0);
     counter!(REQUEST_PANICS).absolute(0);
 }
 
@@ -128,4 +136,32 @@ fn counting() -> Vec<Arc<dyn AtScrape>> {
     let mut all = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);
     all.retain(|one| one.strong_count() > 0);
     all.iter().filter_map(Weak::upgrade).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_series_without_free_labels_is_there_from_the_start() {
+        let first = install();
+        let second = install();
+        counter!(REQUEST_PANICS).increment(1);
+        for page in [first.render(), second.render()] {
+            for want in [
+                r#"tollgate_bundle_updates_total{result="applied"} "#,
+                r#"tollgate_bundle_updates_total{result="unchanged"} "#,
+                r#"tollgate_bundle_updates_total{result="rejected"} "#,
+                r#"tollgate_evaluation_errors_total{kind="decisive"} "#,
+                r#"tollgate_evaluation_errors_total{kind="other"} "#,
+                "tollgate_context_violations_total ",
+                "tollgate_requests_shed_total ",
+                "tollgate_decision_duration_seconds_count ",
+                "# TYPE tollgate_bundle_info gauge",
+            ] {
+                assert!(page.lines().any(|line| line.starts_with(want)), "{want}\n{page}");
+            }
+            assert!(!page.contains("tollgate_request_panics_total 0"), "{page}");
+        }
+    }
 }

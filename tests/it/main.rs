@@ -3,6 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "from outside, the process runs on the time of the machine")]
 
+mod binary;
+mod cli;
+mod config;
 mod grpc;
+mod process;
 mod reload;
 mod served;

@@ -110,7 +110,7 @@ fn what_is_missing_is_waited_for() {
     for name in ["b.yaml", "deep/er/b.yaml", "deep/folder"] {
         let followed = follow(name, |_| ());
         let status = followed.plane.status();
-        assert_eq!(status.state, State::NotReady);
+        assert_eq!((status.state, status.updates.rejected), (State::NotReady, 0));
         let error = status.last_error.unwrap().refusal.findings.join("\n");
         let want = "no such file or folder; it is read as soon as it appears";
         assert!(error.ends_with(want), "{error}");

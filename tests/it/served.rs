@@ -73,17 +73,17 @@ pub fn install(plane: &DataPlane, text: &str) {
 
 impl Served {
     pub fn start(plane: Arc<DataPlane>) -> Self {
-        Self::start_with(plane, None)
+        Self::start_with(plane, None, Duration::from_secs(5))
     }
 
-    pub fn start_with(plane: Arc<DataPlane>, uds: Option<PathBuf>) -> Self {
+    pub fn start_with(plane: Arc<DataPlane>, uds: Option<PathBuf>, grace: Duration) -> Self {
         let tcp = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
         let options = grpc::Options { tcp, uds, threads: 2, ..grpc::Options::default() };
         let server = Server::bind(options, Arc::clone(&plane)).unwrap();
         let addr = server.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let stop = shutdown.clone();
-        let run = move || server.run(stop, Duration::from_secs(5));
+        let run = move || server.run(stop, grace);
         Self { plane, addr, shutdown, thread: Some(std::thread::spawn(run)) }
     }
 

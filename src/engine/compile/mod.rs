@@ -1,7 +1,7 @@
 //! From the document to what requests read.
 
 pub mod index;
-pub mod rule;
+pub mod rules;
 pub mod target;
 
 mod fields;
@@ -11,8 +11,8 @@ use std::collections::HashSet;
 use foldhash::fast::RandomState;
 
 use self::fields::FieldCheck;
-use self::index::Index;
-use self::rule::CompiledRule;
+use self::index::{Axes, Index};
+use self::rules::{Rules, Verdict};
 use crate::condition::cel::{self, Problem};
 use crate::condition::slots::SlotTable;
 use crate::id::Digest;
@@ -26,6 +26,7 @@ pub const OTHER: &str = "other";
 pub struct Compiled {
     bundle: Bundle,
     pub(crate) slots: SlotTable,
+    pub(crate) axes: Axes,
     /// Rules that decide, the first to decide first.
     pub(crate) deciding: RuleSet,
     /// Rules that add obligations, by priority.
@@ -38,7 +39,7 @@ pub struct Compiled {
 /// Rules in rank order, and how to find them.
 #[derive(Debug)]
 pub(crate) struct RuleSet {
-    pub(crate) rules: Vec<CompiledRule>,
+    pub(crate) rules: Rules,
     pub(crate) index: Index,
 }
 
@@ -51,8 +52,8 @@ pub fn bundle(bundle: Bundle) -> Result<Compiled, Vec<Finding>> {
     let (deciding, modifying): (Vec<usize>, Vec<usize>) = ranked(&bundle.rules)
         .into_iter()
         .partition(|source| bundle.rules.get(*source).and_then(|r| effect_of(&r.effect)).is_some());
-    let deciding = rule_set(&bundle, &deciding, &mut slots);
-    let modifying = rule_set(&bundle, &modifying, &mut slots);
+    let deciding = rules_of(&bundle, &deciding, &mut slots);
+    let modifying = rules_of(&bundle, &modifying, &mut slots);
     let (deciding, modifying) = match (deciding, modifying) {
         (Ok(deciding), Ok(modifying)) => (deciding, modifying),
         (a, b) => {
@@ -61,9 +62,15 @@ pub fn bundle(bundle: Bundle) -> Result<Compiled, Vec<Finding>> {
             return Err(findings);
         }
     };
+    let mut axes = Axes::default();
+    let mut indexed = |mut rules: Rules| {
+        let index = Index::of(&mut rules, &mut axes, slots.len());
+        RuleSet { rules, index }
+    };
+    let (deciding, modifying) = (indexed(deciding), indexed(modifying));
     let (agents, actions) = vocabulary(&bundle);
     let fields = FieldCheck::of(&bundle.fields);
-    Ok(Compiled { bundle, slots, deciding, modifying, fields, agents, actions })
+    Ok(Compiled { bundle, slots, axes, deciding, modifying, fields, agents, actions })
 }
 
 impl Compiled {
@@ -104,8 +111,9 @@ impl Compiled {
         self.actions.get(action).map_or(OTHER, |own| own)
     }
 
-    pub(crate) fn rule_source(&self, rule: &CompiledRule) -> Option<&Rule> {
-        self.bundle.rules.get(rule.source)
+    /// The rule as it was written.
+    pub(crate) fn written(&self, verdict: &Verdict) -> Option<&Rule> {
+        self.bundle.rules.get(verdict.source as usize)
     }
 }
 
@@ -126,38 +134,23 @@ fn ranked(rules: &[Rule]) -> Vec<usize> {
     order.into_iter().map(|(source, _)| source).collect()
 }
 
-fn rule_set(bundle: &Bundle, order: &[usize], slots: &mut SlotTable) -> Result<RuleSet, Vec<Finding>> {
-    let has_expression =
-        order.iter().any(|source| bundle.rules.get(*source).is_some_and(|r| r.when.is_some()));
+fn rules_of(bundle: &Bundle, order: &[usize], slots: &mut SlotTable) -> Result<Rules, Vec<Finding>> {
+    let sources = || order.iter().filter_map(|source| bundle.rules.get(*source).map(|rule| (*source, rule)));
     let mut compile = || {
-        let rules = order.iter().filter_map(|source| bundle.rules.get(*source).map(|rule| (*source, rule)));
-        let made: Vec<_> = rules
-            .map(|(source, rule)| {
-                CompiledRule::of(source, rule, slots, &bundle.data).map_err(|problem| finding(rule, problem))
-            })
-            .collect();
-        made
-    };
-    let made = if has_expression {
-        let place = bundle.rules.first().map(|rule| rule.place).unwrap_or_default();
-        cel::on_deep_stack(&mut compile)
-            .map_err(|problem| vec![Finding::error(Code::BadExpression, place, problem.message)])?
-    } else {
-        compile()
-    };
-    let (mut rules, mut findings) = (Vec::with_capacity(made.len()), Vec::new());
-    for one in made {
-        match one {
-            Ok(rule) => rules.push(rule),
-            Err(finding) => findings.push(finding),
+        let (mut rules, mut findings) = (Rules::default(), Vec::new());
+        for (source, rule) in sources() {
+            if let Err(problem) = rules.push(source, rule, slots, &bundle.data) {
+                findings.push(finding(rule, problem));
+            }
         }
+        if findings.is_empty() { Ok(rules) } else { Err(findings) }
+    };
+    if sources().all(|(_, rule)| rule.when.is_none()) {
+        return compile();
     }
-    if findings.is_empty() {
-        let index = Index::of(&rules);
-        Ok(RuleSet { rules, index })
-    } else {
-        Err(findings)
-    }
+    let place = bundle.rules.first().map(|rule| rule.place).unwrap_or_default();
+    cel::on_deep_stack(&mut compile)
+        .unwrap_or_else(|problem| Err(vec![Finding::error(Code::BadExpression, place, problem.message)]))
 }
 
 fn finding(rule: &Rule, problem: Problem) -> Finding {

@@ -73,10 +73,29 @@ impl Glob {
         &self.text
     }
 
+    /// How much it spells out: characters and signs over all alternatives.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.alternatives.iter().map(Vec::len).sum()
+    }
+
     /// Whether the whole text fits. Time grows at most with the product of both lengths.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         self.alternatives.iter().any(|tokens| fits(tokens, text))
+    }
+
+    /// Whether each alternative is no more than its [`Anchor`]: a text, or one with a `*` at one
+    /// end.
+    #[must_use]
+    pub fn is_anchor(&self) -> bool {
+        self.alternatives.iter().all(|tokens| {
+            let runs = tokens.iter().filter(|token| **token == Token::Run).count();
+            let literals = tokens.iter().filter(|token| matches!(token, Token::Char(_))).count();
+            let at_an_end = tokens.first() == Some(&Token::Run) || tokens.last() == Some(&Token::Run);
+            literals == tokens.len()
+                || (literals > 0 && runs == 1 && literals + 1 == tokens.len() && at_an_end)
+        })
     }
 
     /// What each alternative pins down, for an index.
@@ -338,5 +357,17 @@ mod tests {
         assert_eq!(anchors("a{b,c*}"), [Anchor::Exact("ab".into()), Anchor::Prefix("ac".into())]);
         assert_eq!(anchors("*.x"), [Anchor::Suffix(".x".into())]);
         assert_eq!(anchors("*x*"), [Anchor::Nothing]);
+        for (glob, want) in [
+            ("a*", true),
+            ("*a", true),
+            ("a", true),
+            ("{a,b*}", true),
+            ("a*b", false),
+            ("*", false),
+            ("a?", false),
+            ("*a*", false),
+        ] {
+            assert_eq!(Glob::parse(glob).unwrap().is_anchor(), want, "{glob}");
+        }
     }
 }

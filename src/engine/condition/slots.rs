@@ -18,6 +18,14 @@ use crate::value::{Fields, View};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SlotId(pub(crate) u32);
 
+impl SlotId {
+    /// Its place among the bundle's slots.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// What a slot holds for one request.
 #[derive(Clone, Copy, Debug)]
 pub enum Slot<'a> {

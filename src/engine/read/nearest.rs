@@ -3,6 +3,9 @@
 /// Longer names are not compared: nobody mistypes them, and the comparison is quadratic.
 const LONGEST: usize = 64;
 
+/// Of more names than this only the first are compared.
+const MOST: usize = 256;
+
 /// The nearest of these names, where one is near enough to be meant.
 #[must_use]
 pub fn nearest<'n>(wrong: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
@@ -15,6 +18,7 @@ pub fn nearest<'n>(wrong: &str, names: impl IntoIterator<Item = &'n str>) -> Opt
     let far = |name: &str| strsim::damerau_levenshtein(&wrong, &plain(name));
     names
         .into_iter()
+        .take(MOST)
         .filter(|name| name.len() <= LONGEST)
         .map(|name| (far(name), name))
         .filter(|(distance, _)| *distance <= most)

@@ -40,6 +40,8 @@ fn node(event: Event<'_>, span: &Span, text: &str, builder: &mut Builder<'_>) ->
         Event::Scalar(value, style, anchor, _) => {
             let place = place_of(span, text, builder);
             match style {
+                // nothing at all reads as `~`, and messages tell the two apart
+                ScalarStyle::Plain if span.is_empty() => builder.plain("", place, anchor),
                 ScalarStyle::Plain => builder.plain(&value, place, anchor),
                 ScalarStyle::SingleQuoted
                 | ScalarStyle::DoubleQuoted

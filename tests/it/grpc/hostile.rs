@@ -102,14 +102,18 @@ async fn bytes_that_are_no_message_are_the_callers_mistake() {
 async fn a_message_that_is_too_large_is_refused_unread() {
     let served = Served::with_bundle();
     let channel = served.channel().await;
-    let large = send(channel.clone(), "Authorize", vec![0; (16 << 20) + 1]).await.unwrap_err();
-    assert_eq!(large.code(), Code::InvalidArgument);
-    let want = "the message has more than 16777216 bytes; send less, or several messages";
-    assert_eq!(large.message(), want);
-    let over = request("send", json!({ "a": vec!["x".repeat(60_000); 20] })).encode_to_vec();
-    let over = send(channel, "Authorize", over).await.unwrap_err();
-    assert_eq!(over.code(), Code::InvalidArgument);
-    assert!(over.message().starts_with("`request` has 12"), "{over}");
+    let of = |bytes: usize| request("send", json!({ "a": "x".repeat(bytes) })).encode_to_vec();
+    for (rpc, most) in [("Authorize", 1 << 20), ("Explain", 1 << 20), ("AuthorizeBatch", 16 << 20)] {
+        let status = send(channel.clone(), rpc, of(most)).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument);
+        let want = format!("the message has more than {most} bytes; send less, or several messages");
+        assert_eq!(status.message(), want, "{rpc}");
+    }
+    let item = field(1, &of(1 << 20));
+    let batch = send(channel, "AuthorizeBatch", item).await.unwrap();
+    let batch = pb::AuthorizeBatchResponse::decode(batch).unwrap();
+    let want = "`context.a` is a text of 1048576 bytes; at most 65536 are taken (and 1 more field)";
+    assert_eq!(batch.responses[0].reason, want);
     still_serves(&served).await;
 }
 
@@ -121,11 +125,13 @@ async fn millions_of_empty_elements_take_no_memory() {
     let many = |number: u8| [number << 3 | 2, 0].repeat(8 << 20);
     let list = field(6, &[0x0a, 0].repeat(7 << 20));
     let context = field(3, &field(1, &[field(1, b"a"), field(2, &list)].concat()));
+    let in_batch = |item: Vec<u8>| field(1, &item);
     for (rpc, bytes, code) in [
-        ("AuthorizeBatch", many(1), Code::InvalidArgument),
-        ("Authorize", many(12), Code::InvalidArgument),
-        ("Authorize", field(3, &[0x0a, 0].repeat(7 << 20)), Code::InvalidArgument),
-        ("Authorize", context, Code::InvalidArgument),
+        ("AuthorizeBatch", many(1)[..15 << 20].to_vec(), Code::InvalidArgument),
+        ("AuthorizeBatch", in_batch(many(12)[..15 << 20].to_vec()), Code::InvalidArgument),
+        ("AuthorizeBatch", in_batch(field(3, &[0x0a, 0].repeat(7 << 20))), Code::InvalidArgument),
+        ("AuthorizeBatch", in_batch(context), Code::InvalidArgument),
+        ("Authorize", many(12)[..1 << 20].to_vec(), Code::InvalidArgument),
         ("ReportBatch", many(1), Code::Unimplemented),
     ] {
         let status = send(channel.clone(), rpc, bytes).await.unwrap_err();

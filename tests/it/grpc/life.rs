@@ -1,5 +1,7 @@
 //! Health, reflection, the Unix socket, the end.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
@@ -75,7 +77,7 @@ async fn a_unix_socket_serves_its_owner_and_is_gone_after() {
     let path = folder.path().join("tollgate.sock");
     let plane = served::plane();
     served::install(&plane, BUNDLE);
-    let served = Served::start_with(plane, Some(path.clone()));
+    let served = Served::start_with(plane, Some(path.clone()), Duration::from_secs(5));
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let endpoint = Endpoint::from_shared(format!("unix:{}", path.display())).unwrap();
     let mut client = PolicyDecisionServiceClient::new(endpoint.connect().await.unwrap());
@@ -98,6 +100,21 @@ async fn the_next_decision_is_by_the_bundle_that_was_installed() {
     served::install(&served.plane, BUNDLE);
     assert_eq!(code(client.authorize(sent()).await.unwrap()), ReasonCode::Rule);
     assert_eq!(code(other.authorize(sent()).await.unwrap()), ReasonCode::Rule);
+}
+
+#[test]
+fn a_peer_that_never_answers_holds_up_the_end_for_the_grace_and_no_longer() {
+    let grace = Duration::from_millis(300);
+    let served = Served::start_with(served::plane(), None, grace);
+    let mut silent = TcpStream::connect(served.addr).unwrap();
+    // The preface, SETTINGS, and a HEADERS frame that goes on and never does.
+    silent.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+    silent.write_all(b"\0\0\x01\x01\0\0\0\0\x01\x82").unwrap();
+    // The server has taken the connection up: it sends its own SETTINGS.
+    silent.read_exact(&mut [0; 9]).unwrap();
+    let begin = Instant::now();
+    served.stop().unwrap();
+    assert!((grace..grace * 10).contains(&begin.elapsed()), "{:?}", begin.elapsed());
 }
 
 #[tokio::test]

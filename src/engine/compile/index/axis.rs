@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use foldhash::fast::RandomState;
 
 use crate::compile::target::Texts;
-use crate::condition::glob::Anchor;
+use crate::condition::glob::{Anchor, Glob};
 
 /// What a pattern pins down on its axis.
 pub type AtomId = u32;
@@ -29,8 +29,8 @@ impl Axis {
     /// The atoms of which at least one fits every text of this set; `ANY` alone where one of
     /// its globs pins nothing.
     pub(in crate::compile) fn atoms(&mut self, texts: &Texts) -> Vec<AtomId> {
-        let exact = texts.exact.iter().map(|text| Anchor::Exact(text.to_string()));
-        let globs = texts.globs.iter().flat_map(crate::condition::glob::Glob::anchors);
+        let exact = texts.exact().map(|text| Anchor::Exact(text.to_owned()));
+        let globs = texts.globs().iter().flat_map(Glob::anchors);
         let anchors: Vec<Anchor> = exact.chain(globs).collect();
         if anchors.contains(&Anchor::Nothing) {
             return vec![ANY];
@@ -39,6 +39,11 @@ impl Axis {
         atoms.sort_unstable();
         atoms.dedup();
         atoms
+    }
+
+    /// Whether a text that fits one of the set's atoms is in the set: nothing is left to check.
+    pub(in crate::compile) fn proves(texts: &Texts) -> bool {
+        texts.globs().iter().all(Glob::is_anchor)
     }
 
     fn atom(&mut self, anchor: Anchor) -> AtomId {
@@ -55,25 +60,20 @@ impl Axis {
         })
     }
 
-    /// Calls `visit` with each atom that fits the name, `ANY` first.
-    pub fn fitting(&self, name: &str, visit: &mut dyn FnMut(AtomId)) {
-        visit(ANY);
+    /// Gathers the atoms that fit the name, `ANY` first.
+    pub fn fitting(&self, name: &str, into: &mut Vec<AtomId>) {
+        into.clear();
+        into.push(ANY);
         if name.is_empty() {
             return;
         }
-        if let Some(atom) = self.exact.get(name) {
-            visit(*atom);
-        }
+        into.extend(self.exact.get(name));
         for (length, map) in self.prefixes.range(..=name.len()) {
-            if let Some(atom) = name.get(..*length).and_then(|prefix| map.get(prefix)) {
-                visit(*atom);
-            }
+            into.extend(name.get(..*length).and_then(|prefix| map.get(prefix)));
         }
         for (length, map) in self.suffixes.range(..=name.len()) {
             let suffix = name.len().checked_sub(*length).and_then(|at| name.get(at..));
-            if let Some(atom) = suffix.and_then(|suffix| map.get(suffix)) {
-                visit(*atom);
-            }
+            into.extend(suffix.and_then(|suffix| map.get(suffix)));
         }
     }
 }

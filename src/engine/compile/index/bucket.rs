@@ -4,16 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use foldhash::fast::RandomState;
 
+use super::Asked;
 use super::run::{Rank, Run, interval};
-use crate::compile::rule::CompiledRule;
+use crate::compile::rules::{RuleRef, Rules};
 use crate::compile::target::{Need, text_of};
 use crate::condition::slots::{Slot, SlotId, Slots};
-use crate::model::request::Request;
 use crate::model::{Field, Op};
 use crate::value::{Const, View};
-
-/// Up to how many rules a bucket is one plain run.
-const PLAIN: usize = 8;
 
 type Map<K, V> = HashMap<K, V, RandomState>;
 
@@ -53,12 +50,9 @@ enum Pin {
 impl Bucket {
     /// A bucket of these rules, which must be in rank order.
     #[must_use]
-    pub fn of(ranks: Vec<Rank>, rules: &[CompiledRule]) -> Self {
-        if ranks.len() <= PLAIN {
-            return Self { rest: Run::of(ranks, rules), ..Self::default() };
-        }
+    pub fn of(ranks: Vec<Rank>, rules: &Rules) -> Self {
         let mut counts = Map::<Pin, usize>::default();
-        for pins in ranks.iter().filter_map(|rank| rules.get(*rank as usize)).flat_map(ways) {
+        for pins in ranks.iter().filter_map(|rank| rules.at(*rank)).flat_map(ways) {
             for pin in pins {
                 *counts.entry(pin).or_default() += 1;
             }
@@ -66,25 +60,25 @@ impl Bucket {
         let (mut rest, mut by_pin) = (Vec::new(), BTreeMap::<Pin, Vec<Rank>>::new());
         let mut by_error = BTreeMap::<SlotId, Vec<Rank>>::new();
         for rank in ranks {
-            let Some(rule) = rules.get(rank as usize) else {
+            let Some(rule) = rules.at(rank) else {
                 continue;
             };
             match best_way(rule, &counts) {
                 Some(pins) => pins.into_iter().for_each(|pin| by_pin.entry(pin).or_default().push(rank)),
                 None => rest.push(rank),
             }
-            if rule.fails_closed {
+            if rule.fails_closed() {
                 for slot in slots_of(rule) {
                     by_error.entry(slot).or_default().push(rank);
                 }
             }
         }
-        let mut bucket = Self { rest: Run::of(rest, rules), ..Self::default() };
+        let mut bucket = Self { rest: Run::of(rest, Some(rules)), ..Self::default() };
         for (slot, ranks) in by_error {
-            bucket.by_error.insert(slot, Run::of(ranks, &[]));
+            bucket.by_error.insert(slot, Run::of(ranks, None));
         }
         for (pin, ranks) in by_pin {
-            bucket.put(pin, Run::of(ranks, rules));
+            bucket.put(pin, Run::of(ranks, Some(rules)));
         }
         bucket
     }
@@ -117,17 +111,11 @@ impl Bucket {
     }
 
     /// Visits the rules that may match; see [`Run::scan`].
-    pub fn scan(
-        &self,
-        request: &Request<'_>,
-        environment: &str,
-        slots: &Slots<'_>,
-        below: &mut Rank,
-        visit: &mut dyn FnMut(Rank) -> bool,
-    ) {
+    pub fn scan(&self, asked: &Asked<'_, '_>, below: &mut Rank, visit: &mut dyn FnMut(Rank) -> bool) {
+        let slots = asked.slots;
         self.rest.scan(slots, below, visit);
         for (field, map) in &self.targets {
-            if let Some(run) = map.get(text_of(request, environment, *field)) {
+            if let Some(run) = map.get(text_of(asked.request, asked.environment, *field)) {
                 run.scan(slots, below, visit);
             }
         }
@@ -199,10 +187,10 @@ fn bits(n: f64) -> u64 {
 }
 
 /// The ways to find a rule: each a set of pins of which a matching request has at least one.
-fn ways(rule: &CompiledRule) -> Vec<Vec<Pin>> {
-    let mut ways: Vec<Vec<Pin>> = rule.needs.wanted().filter_map(target_way).collect();
+fn ways(rule: RuleRef<'_>) -> Vec<Vec<Pin>> {
+    let mut ways: Vec<Vec<Pin>> = rule.wanted().filter_map(target_way).collect();
     if !rule.is_opaque() {
-        ways.extend(rule.tests.iter().filter_map(|test| equal_way(test.slot, &test.op)));
+        ways.extend(rule.ops().filter_map(|(slot, op)| equal_way(slot, &op)));
         ways.extend(present_slot(rule).map(|slot| vec![Pin::Present(slot)]));
     }
     ways
@@ -210,8 +198,8 @@ fn ways(rule: &CompiledRule) -> Vec<Vec<Pin>> {
 
 fn target_way(need: &Need) -> Option<Vec<Pin>> {
     let indexed = matches!(need.field, Field::Agent | Field::Action) || need.field.is_list();
-    let exact = !indexed && need.texts.globs.is_empty();
-    let pins = need.texts.exact.iter().map(|text| Pin::Target(need.field, text.clone()));
+    let exact = !indexed && need.texts.globs().is_empty();
+    let pins = need.texts.exact().map(|text| Pin::Target(need.field, text.into()));
     exact.then(|| pins.collect())
 }
 
@@ -235,21 +223,21 @@ fn equal_way(slot: SlotId, op: &Op) -> Option<Vec<Pin>> {
 }
 
 /// A slot without which the rule cannot match; one that is compared with a number if there is.
-fn present_slot(rule: &CompiledRule) -> Option<SlotId> {
-    let needed = || rule.tests.iter().filter(|test| !matches!(test.op, Op::Exists(_)));
-    let ordered = needed().find(|test| interval(&test.op).is_some());
-    ordered.or_else(|| needed().next()).map(|test| test.slot)
+fn present_slot(rule: RuleRef<'_>) -> Option<SlotId> {
+    let needed = || rule.ops().filter(|(_, op)| !matches!(op, Op::Exists(_)));
+    let ordered = needed().find(|(_, op)| interval(op).is_some());
+    ordered.or_else(|| needed().next()).map(|(slot, _)| slot)
 }
 
 /// The way whose pins are shared with the fewest other rules.
-fn best_way(rule: &CompiledRule, counts: &Map<Pin, usize>) -> Option<Vec<Pin>> {
+fn best_way(rule: RuleRef<'_>, counts: &Map<Pin, usize>) -> Option<Vec<Pin>> {
     let crowd =
         |way: &Vec<Pin>| -> usize { way.iter().map(|pin| counts.get(pin).copied().unwrap_or(0)).sum() };
     ways(rule).into_iter().min_by_key(crowd)
 }
 
-fn slots_of(rule: &CompiledRule) -> Vec<SlotId> {
-    let mut slots: Vec<SlotId> = rule.tests.iter().map(|test| test.slot).collect();
+fn slots_of(rule: RuleRef<'_>) -> Vec<SlotId> {
+    let mut slots: Vec<SlotId> = rule.tests().iter().map(crate::condition::test::Test::slot).collect();
     slots.sort_unstable();
     slots.dedup();
     slots

@@ -3,7 +3,8 @@
 //! A zone says, for 64 rules (and again for 4,096), between which bounds a number must lie for
 //! any of them to match; a request outside skips them all (design 5.4, zone maps).
 
-use crate::compile::rule::CompiledRule;
+pub use crate::compile::rules::Rank;
+use crate::compile::rules::{RuleRef, Rules};
 use crate::condition::slots::{Slot, SlotId, Slots};
 use crate::model::Op;
 use crate::value::{Const, View};
@@ -12,9 +13,6 @@ use crate::value::{Const, View};
 const ZONED: usize = 64;
 /// Rules in a zone, and zones in a region.
 const WIDTH: usize = 64;
-
-/// The rank of a rule: its number, the first to decide being 0.
-pub type Rank = u32;
 
 /// Rules in rank order.
 #[derive(Debug, Default)]
@@ -63,10 +61,10 @@ impl Bounds {
 }
 
 impl Run {
-    /// A run of these rules, which must be in rank order.
+    /// A run of these rules, which must be in rank order; zoned by what they compare, if given.
     #[must_use]
-    pub fn of(ranks: Vec<Rank>, rules: &[CompiledRule]) -> Self {
-        let zones = (ranks.len() > ZONED).then(|| Zones::of(&ranks, rules)).flatten();
+    pub fn of(ranks: Vec<Rank>, rules: Option<&Rules>) -> Self {
+        let zones = rules.filter(|_| ranks.len() > ZONED).and_then(|rules| Zones::of(&ranks, rules));
         Self { ranks: ranks.into(), zones }
     }
 
@@ -83,7 +81,7 @@ impl Run {
 }
 
 /// Visits these ranks in order; whether the run is over.
-fn visit_all(
+pub(super) fn visit_all(
     ranks: &[Rank],
     admits: impl Fn(usize) -> bool,
     below: &mut Rank,
@@ -102,10 +100,9 @@ fn visit_all(
 }
 
 impl Zones {
-    fn of(ranks: &[Rank], rules: &[CompiledRule]) -> Option<Self> {
+    fn of(ranks: &[Rank], rules: &Rules) -> Option<Self> {
         let slot = commonest_ordered_slot(ranks, rules)?;
-        let bound =
-            |rank: &Rank| rules.get(*rank as usize).map_or(Bounds::ALWAYS, |rule| bounds_on(rule, slot));
+        let bound = |rank: &Rank| rules.at(*rank).map_or(Bounds::ALWAYS, |rule| bounds_on(rule, slot));
         let bounds: Box<[Bounds]> = ranks.iter().map(bound).collect();
         let zones: Box<[Zone]> = bounds.chunks(WIDTH).map(Bounds::cover).collect();
         let regions = zones.chunks(WIDTH).map(Bounds::cover).collect();
@@ -143,12 +140,11 @@ impl Zones {
 }
 
 /// The slot that most of these rules compare with a number.
-fn commonest_ordered_slot(ranks: &[Rank], rules: &[CompiledRule]) -> Option<SlotId> {
+fn commonest_ordered_slot(ranks: &[Rank], rules: &Rules) -> Option<SlotId> {
     let mut counts = std::collections::HashMap::<SlotId, usize>::new();
-    for rank in ranks {
-        let tests = rules.get(*rank as usize).map(|rule| &*rule.tests).unwrap_or_default();
-        for test in tests.iter().filter(|test| interval(&test.op).is_some()) {
-            *counts.entry(test.slot).or_default() += 1;
+    for (slot, op) in ranks.iter().filter_map(|rank| rules.at(*rank)).flat_map(RuleRef::ops) {
+        if interval(&op).is_some() {
+            *counts.entry(slot).or_default() += 1;
         }
     }
     let best = counts.into_iter().max_by_key(|(slot, count)| (*count, std::cmp::Reverse(*slot)));
@@ -156,11 +152,11 @@ fn commonest_ordered_slot(ranks: &[Rank], rules: &[CompiledRule]) -> Option<Slot
 }
 
 /// For which numbers in a slot a rule may match.
-fn bounds_on(rule: &CompiledRule, slot: SlotId) -> Bounds {
+fn bounds_on(rule: RuleRef<'_>, slot: SlotId) -> Bounds {
     if rule.is_opaque() {
         return Bounds::ALWAYS;
     }
-    let own = rule.tests.iter().filter(|test| test.slot == slot).filter_map(|t| interval(&t.op));
+    let own = rule.ops().filter(|(own, _)| *own == slot).filter_map(|(_, op)| interval(&op));
     own.fold(Bounds::ALWAYS, |all, (low, high)| Bounds {
         low: all.low.max(low),
         high: all.high.min(high),

@@ -161,14 +161,14 @@ fn context(random: &mut Random) -> ConstMap {
 
 /// The best rank that matches, and all that modify would match, without the index.
 fn walk<'a>(bundle: &'a Compiled, request: &Request<'a>, slots: &Slots<'a>) -> Option<Rank> {
-    (0..).zip(&bundle.deciding.rules).find(|(_, rule)| matches(rule, request, slots)).map(|(rank, _)| rank)
+    bundle.deciding.rules.iter().find(|rule| matches(*rule, request, slots)).map(RuleRef::rank)
 }
 
-fn matches<'a>(rule: &'a CompiledRule, request: &Request<'a>, slots: &Slots<'a>) -> bool {
-    rule.needs.misfit(request, "default").is_none()
+fn matches<'a>(rule: RuleRef<'a>, request: &Request<'a>, slots: &Slots<'a>) -> bool {
+    rule.misfit(request, "default").is_none()
         && match rule.conditions(slots, WallTime::default()) {
             Truth::True => true,
-            Truth::Error => rule.fails_closed,
+            Truth::Error => rule.fails_closed(),
             Truth::False | Truth::Absent => false,
         }
 }
@@ -218,9 +218,16 @@ fn the_index_finds_what_a_walk_finds() {
             };
             let mut slots = Slots::default();
             bundle.slots.fill(&request, "default", &mut slots);
-            let index = &bundle.deciding.index;
-            let found = index.first(&request, "default", &slots, &mut |rank| {
-                matches(&bundle.deciding.rules[rank as usize], &request, &slots)
+            let mut pairs = Pairs::default();
+            bundle.axes.fit(&request, &mut pairs);
+            let asked = Asked { request: &request, environment: "default", slots: &slots, pairs: &pairs };
+            let found = bundle.deciding.index.first(&asked, &mut |rank| {
+                let rule = bundle.deciding.rules.at(rank).unwrap();
+                match rule.holds(&request, "default", &slots, WallTime::default()) {
+                    Truth::True => true,
+                    Truth::Error => rule.fails_closed(),
+                    Truth::False | Truth::Absent => false,
+                }
             });
             assert_eq!(found, walk(&bundle, &request, &slots), "{rules} rules: {request:?}");
             decided += usize::from(found.is_some());

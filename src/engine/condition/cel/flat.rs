@@ -4,14 +4,13 @@
 use super::program::{Node, Order};
 use super::{Form, Program};
 use crate::condition::slots::SlotId;
-use crate::condition::test::Test;
 use crate::model::Op;
 use crate::value::Const;
 
 /// The flat form of a node where it has one, else a program.
 pub(super) fn form(node: Node) -> Form {
     match flat(&node) {
-        Some((slot, op)) => Form::Flat(Test { slot, op }),
+        Some((slot, op)) => Form::Flat(slot, op),
         None => Form::Program(Program { root: node }),
     }
 }

@@ -28,9 +28,9 @@ use self::names::Names;
 pub use self::parse::{Problem, on_deep_stack};
 use self::program::Node;
 use self::types::Type;
-use super::test::Test;
 use super::truth::Truth;
-use crate::condition::slots::{SlotTable, Slots};
+use crate::condition::slots::{SlotId, SlotTable, Slots};
+use crate::model::Op;
 use crate::time::WallTime;
 use crate::value::ConstMap;
 
@@ -50,7 +50,7 @@ pub struct Conjunct {
 #[derive(Debug)]
 pub enum Form {
     /// It compares one field with a constant, as `conditions` do.
-    Flat(Test),
+    Flat(SlotId, Op),
     /// Anything else.
     Program(Program),
 }

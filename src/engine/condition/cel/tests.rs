@@ -88,7 +88,7 @@ fn says(source: &str) -> Result<Truth, String> {
     Ok(parts
         .iter()
         .map(|part| match &part.form {
-            Form::Flat(test) => test.holds(&filled),
+            Form::Flat(slot, op) => crate::condition::test::holds(op, filled.get(*slot)),
             Form::Program(program) => program.holds(&filled, now),
         })
         .fold(Truth::True, Truth::and))
@@ -312,7 +312,7 @@ fn simple_parts_become_flat_tests() {
         ("estimate.duration > duration('1s')", 0),
     ] {
         let parts = compiled(source, &mut SlotTable::default()).unwrap();
-        let found = parts.iter().filter(|part| matches!(part.form, Form::Flat(_))).count();
+        let found = parts.iter().filter(|part| matches!(part.form, Form::Flat(..))).count();
         assert_eq!(found, flat, "{source}");
     }
 }
