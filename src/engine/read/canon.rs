@@ -44,7 +44,8 @@ pub(super) fn canonical(files: &[Form<'_>], rules: &[Rule]) -> Vec<u8> {
             out.entries(entries);
         }
         _ => {
-            for node in nodes {
+            // of the file with the version, which is the first; others may repeat the format
+            if let Some(node) = nodes.first() {
                 out.kind(node, known.kind, &[]);
             }
         }

@@ -32,6 +32,9 @@ mod yaml_errors;
 pub use findings::{Findings, shown};
 pub use nearest::{listed, nearest};
 
+#[cfg(test)]
+mod tests;
+
 use crate::model::{Bundle, Code, Finding, Place};
 
 /// One file of a document.

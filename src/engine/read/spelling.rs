@@ -217,14 +217,16 @@ fn no_scalar(rest: &str) -> Problem {
 /// The condition as a reader would say it.
 fn text_of(path: &Path, op: &Op) -> String {
     let (path, name) = (path::spelled(path), Operator::of(op).name());
-    match op {
-        Op::Exists(true) => format!("{path} exists"),
-        Op::Exists(false) => format!("{path} does not exist"),
-        Op::Between(low, high) => {
+    match right_side(op) {
+        Right::Flag(true) => format!("{path} exists"),
+        Right::Flag(false) => format!("{path} does not exist"),
+        Right::Ends([low, high]) => {
             let (low, high) = (brief(Right::One(low)), brief(Right::One(high)));
             format!("{path} between {low} and {high}")
         }
-        other => format!("{path} {name} {}", brief(right_side(other))),
+        right @ (Right::One(_) | Right::Many(_) | Right::Text(_)) => {
+            format!("{path} {name} {}", brief(right))
+        }
     }
 }
 
