@@ -6,6 +6,7 @@
 mod binary;
 mod cli;
 mod config;
+mod docs;
 mod grpc;
 mod process;
 mod reload;
