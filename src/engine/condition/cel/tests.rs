@@ -209,6 +209,7 @@ fn expressions_say_what_the_page_says() {
         ("timestamp(context.s) > now", Error),
         ("timestamp('9999-12-31T23:59:59Z') > now", True),
         ("timestamp('9999-12-31T23:59:59.5Z').getMilliseconds() == 500", True),
+        ("timestamp('9999-12-31T23:59:59Z').getFullYear('+01:00') == 10000", True),
         ("data.rows.exists(r, r.limit < context.n)", Error),
         ("data.rows.exists(r, has(r.limit) && r.limit > context.n)", True),
         ("timestamp(context.n) < now", Error),

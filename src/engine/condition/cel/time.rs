@@ -49,13 +49,13 @@ impl Part {
         matches!(self, Self::Hours | Self::Minutes | Self::Seconds | Self::Milliseconds)
     }
 
-    /// This part of a time, in a zone; nothing where the local time is beyond the year 9999.
+    /// This part of a time, in a zone.
     pub(super) fn of_time(self, time: Time, zone: &TimeZone) -> Option<i64> {
         let nearest = Timestamp::from_duration(time).unwrap_or(Timestamp::MAX);
         let ahead = SignedDuration::from_secs(zone.to_offset(nearest).seconds().into());
-        let local = civil(time.checked_add(ahead)?)?;
+        let (local, cycles) = local_time(time.checked_add(ahead)?)?;
         Some(match self {
-            Self::FullYear => local.year().into(),
+            Self::FullYear => i64::from(local.year()) + 400 * cycles,
             Self::Month => i64::from(local.month()) - 1,
             Self::Date => local.day().into(),
             Self::DayOfMonth => i64::from(local.day()) - 1,
@@ -84,6 +84,17 @@ impl Part {
 /// The date and time of the clock in UTC.
 fn civil(time: Time) -> Option<DateTime> {
     date(1970, 1, 1).at(0, 0, 0, 0).checked_add(time).ok()
+}
+
+/// The date and time of the clock, and how many cycles of 400 years beyond: east of Greenwich
+/// the last hours of the year 9999 are in the year 10000, where jiff does not go. The calendar
+/// repeats after 400 years, days of the week included.
+fn local_time(time: Time) -> Option<(DateTime, i64)> {
+    const CYCLE: SignedDuration = SignedDuration::from_hours(146_097 * 24);
+    match civil(time) {
+        Some(clock) => Some((clock, 0)),
+        None => civil(time.checked_sub(CYCLE)?).map(|clock| (clock, 1)),
+    }
 }
 
 /// The zone of this name: an IANA name, or an offset such as `+02:00`.
