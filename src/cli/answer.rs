@@ -20,9 +20,9 @@ pub fn text(answer: &Value) -> String {
     for name in ["reason_code", "retry_after", "report_within", "next_action"] {
         row(&mut lines, name, field(name).map(String::from));
     }
-    for name in ["obligations", "approval", "bundle"] {
-        row(&mut lines, name, answer.get(name).and_then(Value::as_object).map(flat));
-    }
+    row(&mut lines, "obligations", answer.get("obligations").and_then(Value::as_object).map(flat));
+    row(&mut lines, "approval", answer.get("approval").map(approval));
+    row(&mut lines, "bundle", answer.get("bundle").map(bundle));
     for name in ["limits", "refusals"] {
         for item in answer.get(name).and_then(Value::as_array).into_iter().flatten() {
             row(&mut lines, name, item.as_object().map(flat));
@@ -85,6 +85,27 @@ fn row(lines: &mut String, name: &str, value: Option<String>) {
         let name = styled(FAINT, format!("{:<13}", name.replace('_', " ")));
         let _ = writeln!(lines, "  {name} {value}");
     }
+}
+
+/// `2 with the role treasurer, until 2026-11-22T09:25:40Z, id 01a1…`
+fn approval(approval: &Value) -> String {
+    let field = |name: &str| approval.get(name).and_then(Value::as_str);
+    let count = approval.get("approvers").and_then(Value::as_u64).unwrap_or_default();
+    let who = field("role").map(|role| format!("{count} with the role {role}"));
+    let until = field("expires_at").map(|time| format!("until {time}"));
+    let id = field("id").map(|id| format!("id {id}"));
+    [who, until, id].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// `1.4.0, STABLE, sha256:100afebf1835…, environment default`
+fn bundle(bundle: &Value) -> String {
+    let field = |name: &str| bundle.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let is_stale = bundle.get("stale").and_then(Value::as_bool).unwrap_or(false);
+    let digest = field("digest").map(|digest| format!("{}…", digest.chars().take(19).collect::<String>()));
+    let environment = field("environment").map(|name| format!("environment {name}"));
+    let parts = [field("version").map(String::from), field("arm").map(String::from), digest, environment];
+    let stale = is_stale.then(|| styled(CARE, "stale: newer content was refused"));
+    parts.into_iter().flatten().chain(stale).collect::<Vec<_>>().join(", ")
 }
 
 /// `mode draft, limits max_tool_calls 5, timeout 30s`

@@ -3,7 +3,7 @@
 use super::client::Server;
 use super::exit::{Exit, Outcome};
 use super::output::{self, Output};
-use super::request::{RequestFlags, to_wire};
+use super::request::RequestFlags;
 use super::{answer, reply};
 use serde_json::Value;
 
@@ -29,7 +29,7 @@ pub struct Authorize {
 impl Authorize {
     /// Asks and shows.
     pub fn run(&self) -> Outcome {
-        let request = to_wire(&self.request.read()?);
+        let request = self.request.to_send()?;
         let reply = self.server.ask(async |mut client| client.authorize(request).await)?;
         let decision = reply::decision(&reply);
         if self.output.is_json() {

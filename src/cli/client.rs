@@ -15,7 +15,13 @@ use tonic_types::StatusExt as _;
 #[derive(Debug, clap::Args)]
 pub struct Server {
     /// The server: `host:port`, or `unix:/path` for its socket
-    #[arg(long, value_name = "ADDR", env = "TOLLGATE_ADDRESS", default_value = "127.0.0.1:4700")]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "TOLLGATE_ADDRESS",
+        hide_env_values = true,
+        default_value = "127.0.0.1:4700"
+    )]
     address: String,
     /// How long to wait for the answer
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]

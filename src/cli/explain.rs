@@ -4,7 +4,7 @@ use super::authorize::exit_of;
 use super::client::Server;
 use super::exit::Outcome;
 use super::output::{self, Output};
-use super::request::{RequestFlags, to_wire};
+use super::request::RequestFlags;
 use super::{answer, reply};
 use crate::pb;
 use serde_json::Value;
@@ -30,7 +30,7 @@ pub struct Explain {
 impl Explain {
     /// Asks and shows.
     pub fn run(&self) -> Outcome {
-        let request = pb::ExplainRequest { request: Some(to_wire(&self.request.read()?)) };
+        let request = pb::ExplainRequest { request: Some(self.request.to_send()?) };
         let reply = self.server.ask(async |mut client| client.explain(request).await)?;
         let explanation = reply::explanation(&reply);
         if self.output.is_json() {

@@ -18,6 +18,7 @@ mod findings;
 mod healthcheck;
 mod help;
 mod output;
+mod page;
 mod probe;
 mod reply;
 mod request;
@@ -68,6 +69,12 @@ pub fn main() -> ExitCode {
             failure.exit.into()
         }
     }
+}
+
+/// The page `docs/command-line.md`: the help of every command, as this program prints it.
+#[must_use]
+pub fn page() -> String {
+    page::markdown(&command())
 }
 
 fn command() -> clap::Command {

@@ -163,7 +163,8 @@ impl From<Object> for Value {
 
 impl Object {
     fn some(&mut self, name: &str, value: Option<Value>) {
-        self.0.extend(value.map(|value| (name.into(), value)));
+        let is_empty = |value: &Value| value.as_object().is_some_and(Map::is_empty);
+        self.0.extend(value.filter(|value| !is_empty(value)).map(|value| (name.into(), value)));
     }
 
     fn text(&mut self, name: &str, text: &str) {

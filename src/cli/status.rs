@@ -10,7 +10,13 @@ use std::time::Duration;
 #[derive(Debug, clap::Args)]
 pub struct StatusAddress {
     /// The server's metrics address
-    #[arg(long, value_name = "ADDR", env = "TOLLGATE_STATUS_ADDRESS", default_value = "127.0.0.1:9464")]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "TOLLGATE_STATUS_ADDRESS",
+        hide_env_values = true,
+        default_value = "127.0.0.1:9464"
+    )]
     pub address: String,
 }
 

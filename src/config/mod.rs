@@ -63,7 +63,7 @@ pub fn load(
     for (spec, text) in &flags.given {
         settings.set(spec, text, Origin::Flag(flags::spelling(spec)), &mut problems);
     }
-    let config = Config::from_settings(&settings);
+    let config = Config::from_settings(&settings).and_then(|config| consistent(config, &settings));
     match config {
         Ok(config) if problems.is_empty() => Ok(Loaded { config, settings, warnings }),
         Ok(_) => Err(Problems(problems).into()),
@@ -72,6 +72,17 @@ pub fn load(
             Err(Problems(problems).into())
         }
     }
+}
+
+/// What no option can say alone.
+fn consistent(config: Config, settings: &Settings) -> Result<Config, Problem> {
+    if config.grpc.0.is_some() || config.uds.is_some() {
+        return Ok(config);
+    }
+    let grpc = settings.iter().find(|setting| setting.spec.field == "grpc");
+    let at = grpc.map_or(Origin::Default, |setting| setting.origin.clone());
+    let remedy = "name an address, or a socket with `uds`".to_string();
+    Err(Problem::new(at, "`grpc` is `none` and there is no `uds`: nobody could ask").instead(Some(remedy)))
 }
 
 /// A configuration is small; a file beyond this is some other file.

@@ -10,7 +10,6 @@ pub mod decide;
 pub mod id;
 #[warn(clippy::wildcard_enum_match_arm)]
 pub mod model;
-#[warn(clippy::wildcard_enum_match_arm)]
 pub mod read;
 pub mod simulate;
 pub mod time;

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// How long a client may take over the head of a request, or between two requests.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that lasts longer ends with the request it is in.
 const LIFETIME: Duration = Duration::from_secs(60);
 /// And is cut when that takes longer than this.

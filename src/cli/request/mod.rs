@@ -8,6 +8,7 @@ mod wire;
 use super::exit::{Exit, Failure, OrExit as _};
 use super::findings::{self, Source};
 use super::output;
+use crate::pb;
 use anyhow::Context as _;
 use std::io::Read as _;
 use std::path::Path;
@@ -16,8 +17,6 @@ use tollgate_engine::read::form::Field;
 use tollgate_engine::read::request::{self, RequestBounds, RequestDocument};
 use tollgate_engine::read::tree::{self, Content, Limits, Node, Used};
 use tollgate_engine::read::{Findings, SourceFile};
-
-pub use wire::to_wire;
 
 /// The parts of a request, for every command that takes one.
 #[derive(Debug, Default, clap::Args)]
@@ -129,11 +128,34 @@ const LIMITS: Limits = Limits {
 };
 
 impl RequestFlags {
-    /// The request; what is wrong with it is shown on stderr.
+    /// The request that is decided here, within the usual bounds; what is wrong with it is shown on
+    /// stderr.
     ///
     /// # Errors
     /// With code 3 when its document cannot be read, 2 when it is not valid.
     pub fn read(&self) -> Result<RequestDocument, Failure> {
+        self.read_within(&RequestBounds::default())
+    }
+
+    /// The request as it is sent to a server, whose own bounds may be wider and count.
+    ///
+    /// # Errors
+    /// As [`RequestFlags::read`].
+    pub fn to_send(&self) -> Result<pb::AuthorizeRequest, Failure> {
+        let usual = RequestBounds::default();
+        let widest = RequestBounds {
+            bytes: usual.bytes * 10,
+            context_values: usual.context_values * 10,
+            context_depth: usual.context_depth * 10,
+            string_bytes: usual.string_bytes * 10,
+            name_bytes: usual.name_bytes * 10,
+            list_items: usual.list_items * 10,
+            grants: usual.grants,
+        };
+        self.read_within(&widest).map(|request| wire::to_wire(&request))
+    }
+
+    fn read_within(&self, bounds: &RequestBounds) -> Result<RequestDocument, Failure> {
         let (name, bytes) = self.document()?;
         let mut found = Findings::new(vec![name.as_str().into()]);
         let empty = Node { place: Place::default(), content: Content::Map(vec![].into()) };
@@ -144,7 +166,7 @@ impl RequestFlags {
         };
         let request = root.and_then(|mut root| {
             self.lay_over(&mut root)?;
-            request::document(Field::document("request", &root), &RequestBounds::default(), &mut found)
+            request::document(Field::document("request", &root), bounds, &mut found)
         });
         let findings = found.into_sorted();
         match request.filter(|_| findings.is_empty()) {

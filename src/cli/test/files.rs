@@ -96,31 +96,42 @@ impl Bundles {
         suite: &Suite,
         bounds: &Bounds,
     ) -> Result<simulate::SuiteResult, Broken> {
-        let name = match &suite.bundle {
-            BundleAt::Beside => beside(path)?.display().to_string(),
-            BundleAt::Path(relative, _) => {
-                folder(path).join(&**relative).components().collect::<PathBuf>().display().to_string()
-            }
-            BundleAt::Inline(..) => format!("{} (bundle)", path.display()),
-        };
+        let at = bundle_path(path, &suite.bundle)?;
+        let name =
+            at.as_ref().map_or_else(|| format!("{} (bundle)", path.display()), |at| at.display().to_string());
         if !self.0.contains_key(&name) {
-            let compiled = match &suite.bundle {
-                BundleAt::Inline(bytes, _) => {
-                    whole(bundle::check_files(&[(name.clone(), bytes.clone())], bounds))?
-                }
+            let files = match &suite.bundle {
+                BundleAt::Inline(bytes, _) => vec![(name.clone(), bytes.clone())],
                 BundleAt::Beside | BundleAt::Path(..) => {
                     let offer = content::read(Path::new(&name), bounds);
-                    let offer = offer
-                        .map_err(|error| Broken::Unreadable(format!("the bundle cannot be read: {error}")))?;
-                    whole(bundle::check_files(&offer.files, bounds))?
+                    offer
+                        .map_err(|error| Broken::Unreadable(format!("the bundle cannot be read: {error}")))?
+                        .files
                 }
             };
+            let compiled = whole(bundle::check_files(&files, bounds))?;
             self.0.insert(name.clone(), Tested { compiled, coverage: Coverage::default() });
         }
         match self.0.get_mut(&name) {
             Some(tested) => Ok(simulate::run(suite, &tested.compiled, &mut tested.coverage)),
             None => Err(Broken::Unreadable(format!("{name}: no bundle"))),
         }
+    }
+}
+
+/// Where the bundle of this file of tests is; `None` when it stands in the file, or nobody can say.
+pub fn bundle_of(path: &Path) -> Option<PathBuf> {
+    let bounds = Bounds::default();
+    let (name, bytes) = content::read(path, &bounds).ok()?.files.into_iter().next()?;
+    let suite = simulate::read(&SourceFile { name: &name, bytes: &bytes }, &bounds).suite?;
+    bundle_path(path, &suite.bundle).ok()?
+}
+
+fn bundle_path(suite: &Path, bundle: &BundleAt) -> Result<Option<PathBuf>, Broken> {
+    match bundle {
+        BundleAt::Beside => beside(suite).map(Some),
+        BundleAt::Path(relative, _) => Ok(Some(folder(suite).join(&**relative).components().collect())),
+        BundleAt::Inline(..) => Ok(None),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Runs the tests again whenever something changes.
 
-use super::super::exit::{Failure, Outcome};
+use super::super::exit::Outcome;
 use super::super::output::{self, FAINT, styled};
 use super::files;
+use crate::source::content;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -13,7 +14,8 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// Runs, and again after each change, until the process is ended.
 pub fn run(paths: &[PathBuf], once: impl Fn() -> Outcome) -> Outcome {
     loop {
-        let before = look(paths);
+        let bundles = bundles(paths);
+        let before = look(paths, &bundles);
         if std::io::stdout().is_terminal() {
             output::print("\x1b[2J\x1b[H");
         }
@@ -21,28 +23,52 @@ pub fn run(paths: &[PathBuf], once: impl Fn() -> Outcome) -> Outcome {
             output::note(&super::super::explain(&failure));
         }
         output::note(&styled(FAINT, "waiting for a change; Ctrl-C ends"));
-        while look(paths) == before {
+        while look(paths, &bundles) == before {
             std::thread::sleep(PAUSE);
         }
     }
 }
 
-type Seen = Vec<(PathBuf, Option<SystemTime>, u64)>;
+/// The bundles that the tests at these paths are about.
+fn bundles(paths: &[PathBuf]) -> Vec<PathBuf> {
+    let suites = files::find(paths).unwrap_or_default();
+    suites.iter().filter_map(|suite| files::bundle_of(suite)).collect()
+}
 
-/// Everything that can change a result: all documents beside the tests and below them.
-fn look(paths: &[PathBuf]) -> Result<Seen, Vec<PathBuf>> {
-    let suites = files::find(paths).map_err(|_: Failure| paths.to_vec())?;
-    let mut folders: Vec<&Path> = suites.iter().filter_map(|suite| suite.parent()).collect();
-    folders.dedup();
+/// A file, and what tells one content of it from another.
+type Seen = (PathBuf, Option<SystemTime>, u64);
+
+/// Everything that can change a result: the tests, and the documents of their bundles.
+fn look(paths: &[PathBuf], bundles: &[PathBuf]) -> Vec<Seen> {
     let mut seen = vec![];
-    for folder in folders {
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            if let Ok(metadata) = entry.metadata() {
-                seen.push((entry.path(), metadata.modified().ok(), metadata.len()));
-            }
-        }
+    for suite in files::find(paths).unwrap_or_default() {
+        add(&suite, &mut seen);
+    }
+    for bundle in bundles {
+        add(bundle, &mut seen);
+        documents(bundle, 0, &mut seen);
     }
     seen.sort();
-    Ok(seen)
+    seen
+}
+
+/// The documents of a bundle that is a folder.
+fn documents(folder: &Path, depth: usize, seen: &mut Vec<Seen>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() && depth < content::MAX_FOLDER_DEPTH {
+            documents(&path, depth + 1, seen);
+        } else if content::belongs(&entry.file_name().to_string_lossy()) {
+            add(&path, seen);
+        }
+    }
+}
+
+fn add(path: &Path, seen: &mut Vec<Seen>) {
+    if let Ok(metadata) = std::fs::metadata(path) {
+        // A folder changes with every file in it, whatever that is.
+        let (modified, len) =
+            if metadata.is_dir() { (None, 0) } else { (metadata.modified().ok(), metadata.len()) };
+        seen.push((path.into(), modified, len));
+    }
 }

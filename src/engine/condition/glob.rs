@@ -73,6 +73,12 @@ impl Glob {
         &self.text
     }
 
+    /// How much it spells out: characters and signs over all alternatives.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.alternatives.iter().map(Vec::len).sum()
+    }
+
     /// Whether the whole text fits. Time grows at most with the product of both lengths.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
@@ -107,6 +113,8 @@ pub enum Anchor {
     Prefix(String),
     /// Every text it fits ends so.
     Suffix(String),
+    /// Every text it fits holds this somewhere.
+    Inside(String),
     /// Nothing.
     Nothing,
 }
@@ -125,7 +133,14 @@ fn anchor(tokens: &[Token]) -> Anchor {
     }
     let mut suffix: Vec<char> = tokens.iter().rev().map_while(literal).collect();
     suffix.reverse();
-    if suffix.is_empty() { Anchor::Nothing } else { Anchor::Suffix(suffix.into_iter().collect()) }
+    if !suffix.is_empty() {
+        return Anchor::Suffix(suffix.into_iter().collect());
+    }
+    let literals = tokens.split(|token| literal(token).is_none());
+    match literals.max_by_key(|run| run.len()) {
+        Some(longest) if !longest.is_empty() => Anchor::Inside(longest.iter().filter_map(literal).collect()),
+        _ => Anchor::Nothing,
+    }
 }
 
 /// Greedy with one step back to the last `*`: `O(tokens * text)` at worst.
@@ -350,7 +365,8 @@ mod tests {
         let anchors = |glob| Glob::parse(glob).unwrap().anchors().collect::<Vec<_>>();
         assert_eq!(anchors("a{b,c*}"), [Anchor::Exact("ab".into()), Anchor::Prefix("ac".into())]);
         assert_eq!(anchors("*.x"), [Anchor::Suffix(".x".into())]);
-        assert_eq!(anchors("*x*"), [Anchor::Nothing]);
+        assert_eq!(anchors("*x?yz*"), [Anchor::Inside("yz".into())]);
+        assert_eq!(anchors("*?*"), [Anchor::Nothing]);
         for (glob, want) in [
             ("a*", true),
             ("*a", true),

@@ -71,8 +71,11 @@ impl<'a> Builder<'a> {
         Self { file, limits, used, found, stack: Vec::new(), anchors: Vec::new(), root: None }
     }
 
-    pub(super) fn finish(self) -> Option<Node> {
-        self.root
+    /// The whole tree; of an empty file, null.
+    pub(super) fn finish(self) -> Node {
+        let place = self.place(1, 1, 1);
+        let empty = Node { place, content: Content::Null };
+        self.root.unwrap_or(empty)
     }
 
     /// How many lists and maps are open.

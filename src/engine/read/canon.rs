@@ -7,12 +7,13 @@
 use super::document::BUNDLE;
 use super::form::{Form, Kind, Shape};
 use super::operator::{self, Operator};
+use super::path;
+use super::spelling::{self, Right};
 use super::tree::{Content, Entry, Node};
-use super::{path, spelling};
 use crate::condition::glob::Glob;
 use crate::id::Digest;
 use crate::model::{Condition, Op, Rule};
-use serde_json::{Map, Value};
+use crate::value::Const;
 
 /// The digest of the document that these files are; the first is the one with the version.
 pub(super) fn digest(files: &[Form<'_>], rules: &[Rule]) -> Digest {
@@ -43,7 +44,8 @@ pub(super) fn canonical(files: &[Form<'_>], rules: &[Rule]) -> Vec<u8> {
             out.entries(entries);
         }
         _ => {
-            for node in nodes {
+            // of the file with the version, which is the first; others may repeat the format
+            if let Some(node) = nodes.first() {
                 out.kind(node, known.kind, &[]);
             }
         }
@@ -123,33 +125,47 @@ impl Writer {
 
     /// `{field: value}` for plain equality, `{field: {op: value, ..}}` for all else.
     fn conditions(&mut self, conditions: &[Condition]) {
-        let mut fields: Map<String, Value> = Map::new();
-        for condition in conditions {
-            let asked = fields.entry(path::spelled(&condition.path)).or_insert_with(|| Map::new().into());
-            if let Value::Object(asked) = asked {
-                let name = Operator::of(&condition.op).name();
-                asked.insert(name.to_owned(), spelling::right_side(&condition.op));
+        let named = conditions.iter().map(|c| (path::spelled(&c.path), &c.op));
+        let mut named: Vec<(String, &Op)> = named.collect();
+        named.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let fields = named.chunk_by(|(a, _), (b, _)| a == b);
+        let fields = fields.filter_map(|ops| Some((&*ops.first()?.0, ops)));
+        self.object(fields.collect(), |out, ops| match ops {
+            [(_, Op::Eq(right))] if !operator::needs_operator(right) => out.constant(right),
+            _ => {
+                let ops = ops.iter().map(|(_, op)| (Operator::of(op).name(), *op));
+                out.object(ops.collect(), |out, op| out.right_side(op));
+            }
+        });
+    }
+
+    fn right_side(&mut self, op: &Op) {
+        match spelling::right_side(op) {
+            Right::One(right) => self.constant(right),
+            Right::Many(items) => self.list(items, Self::constant),
+            Right::Ends(ends) => self.list(ends, Self::constant),
+            Right::Text(text) => self.text(text),
+            Right::Flag(yes) => self.boolean(yes),
+        }
+    }
+
+    fn constant(&mut self, value: &Const) {
+        match value {
+            Const::Null => self.0.extend(b"null"),
+            Const::Bool(b) => self.boolean(*b),
+            Const::Number(n) => self.number(*n),
+            Const::Str(text) => self.text(text),
+            Const::List(items) => self.list(items, Self::constant),
+            Const::Map(entries) => {
+                self.object(entries.iter().map(|(k, v)| (&**k, v)).collect(), Self::constant);
             }
         }
-        for condition in conditions {
-            let Op::Eq(right) = &condition.op else {
-                continue;
-            };
-            let Some(asked) = fields.get_mut(&path::spelled(&condition.path)) else {
-                continue;
-            };
-            if asked.as_object().is_some_and(|asked| asked.len() == 1) && !operator::needs_operator(right) {
-                *asked = right.to_json();
-            }
-        }
-        self.value(&Value::Object(fields));
     }
 
     fn node(&mut self, node: &Node) {
         match &node.content {
             Content::Null => self.0.extend(b"null"),
-            Content::Bool(true) => self.0.extend(b"true"),
-            Content::Bool(false) => self.0.extend(b"false"),
+            Content::Bool(b) => self.boolean(*b),
             Content::Number(n) => self.number(*n),
             Content::Text(text) => self.text(text),
             Content::List(nodes) => self.list(nodes.iter(), Self::node),
@@ -187,6 +203,10 @@ impl Writer {
         self.0.push(b'}');
     }
 
+    fn boolean(&mut self, b: bool) {
+        self.0.extend(if b { &b"true"[..] } else { b"false" });
+    }
+
     // writing to memory cannot fail, nor can finite numbers
 
     fn text(&mut self, text: &str) {
@@ -195,9 +215,5 @@ impl Writer {
 
     fn number(&mut self, n: f64) {
         let _ = serde_json_canonicalizer::to_writer(&n, &mut self.0);
-    }
-
-    fn value(&mut self, value: &Value) {
-        let _ = serde_json_canonicalizer::to_writer(value, &mut self.0);
     }
 }

@@ -36,6 +36,8 @@ pub(super) static BUNDLE: Shape = Shape {
 
 /// What every file of a folder may have; the rest stands beside the version.
 const SHARED: [&str; 4] = ["format", "data", "rules", "guardrails"];
+/// Modes are a handful: draft, review, auto.
+const MOST_MODES: usize = 64;
 const FORMAT: &str = "tollgate/v1";
 
 /// Reads a bundle from the trees of its files, in the order of their paths.
@@ -188,6 +190,11 @@ fn defaults(field: Field<'_>, found: &mut Findings) -> Option<Defaults> {
 
 fn mode_order(field: Field<'_>, found: &mut Findings) -> Option<Vec<Box<str>>> {
     let modes = field.texts(found)?;
+    if modes.len() > MOST_MODES {
+        let what = format!("has {} modes", modes.len());
+        field.bad_value(&what, &format!("write at most {MOST_MODES}"), found);
+        return None;
+    }
     for (i, mode) in modes.iter().enumerate() {
         if modes.iter().take(i).any(|earlier| earlier == mode) {
             field.bad_value(&format!("holds {} twice", shown(mode)), "keep one of them", found);

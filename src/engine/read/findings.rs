@@ -1,9 +1,12 @@
 //! Collects what is found while a document is read: all of it, up to a cap.
 
+use crate::condition::glob::Glob;
 use crate::model::{Code, Finding, Place, Severity};
 
 /// The most findings that are kept of errors, and again of warnings and hints together.
 const KEPT: usize = 10_000;
+/// What all globs of a document may spell out, alternatives multiplied.
+const MOST_GLOB_WEIGHT: usize = 5_000_000;
 /// The most characters of a text of the document that a message repeats.
 const SHOWN_CHARS: usize = 60;
 
@@ -16,6 +19,7 @@ pub struct Findings {
     format_errors: usize,
     subject: Option<Box<str>>,
     files: Vec<Box<str>>,
+    glob_weight: usize,
 }
 
 impl Findings {
@@ -87,6 +91,34 @@ impl Findings {
     pub const fn count_error(&mut self) {
         self.errors += 1;
         self.format_errors += 1;
+    }
+
+    /// Whether a further warning or hint would be kept.
+    #[must_use]
+    pub const fn keeps_hints(&self) -> bool {
+        self.others < KEPT
+    }
+
+    /// Counts a hint whose message was not made.
+    pub const fn count_hint(&mut self) {
+        self.others += 1;
+    }
+
+    /// Whether globs may be read on: their braces can spell out far more than was written.
+    #[must_use]
+    pub const fn affords_globs(&self) -> bool {
+        self.glob_weight <= MOST_GLOB_WEIGHT
+    }
+
+    /// Counts a glob; the first that passes what all may spell out together is reported.
+    pub(super) fn affords_glob(&mut self, glob: &Glob, place: Place) -> bool {
+        let before = self.affords_globs();
+        self.glob_weight = self.glob_weight.saturating_add(glob.weight());
+        if before && !self.affords_globs() {
+            let message = format!("the globs spell out more than {MOST_GLOB_WEIGHT} characters in all");
+            self.error_with(Code::OutOfBounds, place, message, "use fewer braces, or `*`");
+        }
+        self.affords_globs()
     }
 
     /// The names of the files.

@@ -165,6 +165,7 @@ fn error_kinds(form: &Form<'_>, name: &str, found: &mut Findings) -> Option<Vec<
         let kind = element.choice(ERROR_KINDS, found)?;
         if kinds.contains(&kind) {
             element.bad_value("stands twice", "keep one of them", found);
+            continue;
         }
         if kind == ErrorKind::Permanent && name == "retry_on" {
             let remedy = "remove it: what is permanent is never tried again";

@@ -37,6 +37,12 @@ pub(super) fn key_by(rules: &Form<'_>, default: &[KeyDimension], found: &mut Fin
 }
 
 fn dimensions(field: Field<'_>, found: &mut Findings) -> Option<Vec<KeyDimension>> {
+    let count = field.node.elements().map_or(1, <[_]>::len);
+    if count > MOST {
+        let remedy = format!("write at most {MOST}");
+        field.bad_value(&format!("has {count} dimensions"), &remedy, found);
+        return None;
+    }
     let mut read: Vec<KeyDimension> = Vec::new();
     for element in field.one_or_many() {
         let dimension = dimension(element, found)?;
@@ -52,10 +58,6 @@ fn dimensions(field: Field<'_>, found: &mut Findings) -> Option<Vec<KeyDimension
     if read.len() > 1 && read.contains(&KeyDimension::Global) {
         let remedy = "write `global` alone, or the other dimensions alone";
         field.bad_value("counts everything together and apart", remedy, found);
-    }
-    if read.len() > MOST {
-        let remedy = format!("write at most {MOST}");
-        field.bad_value(&format!("has {} dimensions", read.len()), &remedy, found);
     }
     Some(read)
 }

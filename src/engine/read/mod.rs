@@ -32,6 +32,9 @@ mod yaml_errors;
 pub use findings::{Findings, shown};
 pub use nearest::{listed, nearest};
 
+#[cfg(test)]
+mod tests;
+
 use crate::model::{Bundle, Code, Finding, Place};
 
 /// One file of a document.
@@ -152,11 +155,13 @@ fn trees(files: &[&SourceFile<'_>], bounds: &Bounds, found: &mut Findings) -> Op
         trees.push(tree::parse(file, index, &limits, &mut used, found));
     }
     // a file without content adds nothing to its folder
-    let alone = trees.len() == 1;
     let read: Option<Vec<tree::Node>> = trees.into_iter().collect();
     let mut read = read?;
-    if !alone {
-        read.retain(|node| node.content != tree::Content::Null);
+    read.retain(|node| node.content != tree::Content::Null);
+    if read.is_empty() {
+        let remedy = "write `format`, `version` and `rules`";
+        found.error_with(Code::MissingField, start, "the bundle is empty", remedy);
+        return None;
     }
     Some(read)
 }

@@ -106,14 +106,18 @@ impl Operator {
             Self::Lt => ordered(self, right).map(Op::Lt),
             Self::In => list(self, right).map(Op::In),
             Self::NotIn => list(self, right).map(Op::NotIn),
-            Self::Exists => match right {
-                Const::Bool(yes) => Ok(Op::Exists(yes)),
-                other => Err(wants(self, &other, "`true` or `false`")),
-            },
-            Self::Matches => match right {
-                Const::Str(text) => glob(text),
-                other => Err(wants(self, &other, "a glob, as text")),
-            },
+            Self::Exists => {
+                let Const::Bool(yes) = right else {
+                    return Err(wants(self, &right, "`true` or `false`"));
+                };
+                Ok(Op::Exists(yes))
+            }
+            Self::Matches => {
+                let Const::Str(text) = right else {
+                    return Err(wants(self, &right, "a glob, as text"));
+                };
+                glob(text)
+            }
             Self::Between => between(right),
         }
     }
@@ -146,10 +150,10 @@ fn ordered(operator: Operator, right: Const) -> Result<Const, Problem> {
 }
 
 fn list(operator: Operator, right: Const) -> Result<Vec<Const>, Problem> {
-    match right {
-        Const::List(items) => Ok(items),
-        other => Err(wants(operator, &other, "a list")),
-    }
+    let Const::List(items) = right else {
+        return Err(wants(operator, &right, "a list"));
+    };
+    Ok(items)
 }
 
 fn between(right: Const) -> Result<Op, Problem> {

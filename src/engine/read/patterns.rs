@@ -109,8 +109,11 @@ pub(super) fn glob_or_exact(text: &str, field: Field<'_>, found: &mut Findings) 
     if !Glob::is_glob(text) {
         return Some(Pattern::Exact(text.into()));
     }
+    if !found.affords_globs() {
+        return None;
+    }
     match Glob::parse(text) {
-        Ok(glob) => Some(Pattern::Glob(glob)),
+        Ok(glob) => found.affords_glob(&glob, field.node.place).then_some(Pattern::Glob(glob)),
         Err(error) => {
             let error = error.to_string();
             let (what, remedy) = error.split_once("; ").unwrap_or((&error, "write another"));

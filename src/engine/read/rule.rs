@@ -160,6 +160,8 @@ fn scope(field: Field<'_>, found: &mut Findings) -> Option<Scope> {
             let value = patterns::pattern(value, found)?;
             Some(Scope::Level(level, Some(value)))
         }
+        // a level that does not exist was reported
+        (None, _) if field.node.entries().is_some_and(|e| !e.is_empty()) => None,
         (first, _) => {
             let what = if first.is_none() { "names no level" } else { "names several levels" };
             field.bad_value(what, remedy, found);
@@ -198,13 +200,14 @@ fn reason(form: &Form<'_>, found: &mut Findings) -> Box<str> {
         None => ("", form.place),
         Some(field) => match field.text(found) {
             None => return Box::default(),
-            Some(text) => (text, field.node.place),
+            // a block of lines ends with a line break
+            Some(text) => (text.trim(), field.node.place),
         },
     };
     let chars = text.chars().count();
     let suggestion = "say in 10 to 256 characters why the rule is there";
     let finding = |code, message: String| Finding::error(code, place, message).suggest(suggestion);
-    if text.trim().is_empty() {
+    if text.is_empty() {
         found.push(finding(Code::MissingReason, "the rule has no reason".into()));
     } else if chars > *REASON_CHARS.end() {
         found.push(finding(Code::OutOfBounds, format!("the reason has {chars} characters")));

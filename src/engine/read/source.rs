@@ -38,7 +38,7 @@ fn is_utf16(bytes: &[u8]) -> bool {
 /// YAML and JSON allow none of them raw, and a reason is shown on terminals.
 fn refuse_control_characters(text: &str, file: u16, found: &mut Findings) -> Option<()> {
     let raw = |b: &u8| *b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r');
-    let Some(at) = text.as_bytes().iter().position(|b| raw(b)) else {
+    let Some(at) = text.as_bytes().iter().position(raw) else {
         return Some(());
     };
     let byte = text.as_bytes().get(at).copied().unwrap_or_default();

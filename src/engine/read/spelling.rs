@@ -77,8 +77,15 @@ impl Reader<'_> {
             Ok(op) => op,
             Err(problem) => return self.report(value, problem),
         };
-        if spelling == Spelling::Old {
+        if let Op::Matches(Pattern::Glob(glob)) = &op
+            && !self.found.affords_glob(glob, value)
+        {
+            return;
+        }
+        if spelling == Spelling::Old && self.found.keeps_hints() {
             self.hint_at_old_spelling(entry, &path, &op);
+        } else if spelling == Spelling::Old {
+            self.found.count_hint();
         }
         let text = text_of(&path, &op).into();
         self.read.push(Condition { path, op, spelling, place: entry.place, text });
@@ -90,7 +97,7 @@ impl Reader<'_> {
             None => entry.key.to_string(),
         };
         let message = format!("{} is an older spelling", shown(&written));
-        let right = cut(&right_side(op).to_string());
+        let right = brief(right_side(op));
         let path = path::spelled(path);
         let suggestion = match (op, Operator::of(op).name()) {
             (Op::Eq(value), _) if !operator::needs_operator(value) => {
@@ -209,44 +216,100 @@ fn no_scalar(rest: &str) -> Problem {
 
 /// The condition as a reader would say it.
 fn text_of(path: &Path, op: &Op) -> String {
-    let path = path::spelled(path);
-    match op {
-        Op::Exists(true) => format!("{path} exists"),
-        Op::Exists(false) => format!("{path} does not exist"),
-        Op::Between(low, high) => {
-            format!("{path} between {} and {}", shown_const(low), shown_const(high))
+    let (path, name) = (path::spelled(path), Operator::of(op).name());
+    match right_side(op) {
+        Right::Flag(true) => format!("{path} exists"),
+        Right::Flag(false) => format!("{path} does not exist"),
+        Right::Ends([low, high]) => {
+            let (low, high) = (brief(Right::One(low)), brief(Right::One(high)));
+            format!("{path} between {low} and {high}")
         }
-        other => {
-            let right = right_side(other).to_string();
-            format!("{path} {} {}", Operator::of(other).name(), cut(&right))
+        right @ (Right::One(_) | Right::Many(_) | Right::Text(_)) => {
+            format!("{path} {name} {}", brief(right))
         }
     }
 }
 
-fn shown_const(value: &Const) -> String {
-    cut(&value.to_json().to_string())
+/// The right side of a test.
+#[derive(Clone, Copy)]
+pub(super) enum Right<'a> {
+    One(&'a Const),
+    Many(&'a [Const]),
+    Ends([&'a Const; 2]),
+    Text(&'a str),
+    Flag(bool),
 }
 
-/// The right side of a test as JSON.
-pub(super) fn right_side(op: &Op) -> serde_json::Value {
-    let list = |items: &[Const]| items.iter().map(Const::to_json).collect();
+/// The right side of a test, as a document writes it.
+pub(super) fn right_side(op: &Op) -> Right<'_> {
     match op {
         Op::Eq(right) | Op::Ne(right) | Op::Lt(right) | Op::Le(right) | Op::Gt(right) | Op::Ge(right) => {
-            right.to_json()
+            Right::One(right)
         }
-        Op::In(items) | Op::NotIn(items) => list(items),
-        Op::Between(low, high) => [low.to_json(), high.to_json()].into_iter().collect(),
-        Op::Matches(Pattern::Exact(text)) => (**text).into(),
-        Op::Matches(Pattern::Glob(glob)) => glob.as_str().into(),
-        Op::Exists(yes) => (*yes).into(),
+        Op::In(items) | Op::NotIn(items) => Right::Many(items),
+        Op::Between(low, high) => Right::Ends([low, high]),
+        Op::Matches(Pattern::Exact(text)) => Right::Text(text),
+        Op::Matches(Pattern::Glob(glob)) => Right::Text(glob.as_str()),
+        Op::Exists(yes) => Right::Flag(*yes),
     }
 }
 
-/// A value as a message may repeat it.
-fn cut(text: &str) -> String {
-    const CHARS: usize = 120;
-    match text.char_indices().nth(CHARS) {
-        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
-        None => text.to_owned(),
+/// The most characters of a value that a condition's text repeats.
+const BRIEF_CHARS: usize = 120;
+
+/// A value as JSON, cut where it is long.
+fn brief(right: Right<'_>) -> String {
+    let mut out = String::new();
+    match right {
+        Right::One(value) => write_brief(value, &mut out),
+        Right::Many(items) => write_list(items, &mut out),
+        Right::Ends([low, high]) => write_list([low, high], &mut out),
+        Right::Text(text) => write_text(text, &mut out),
+        Right::Flag(yes) => out.push_str(if yes { "true" } else { "false" }),
     }
+    if let Some((at, _)) = out.char_indices().nth(BRIEF_CHARS) {
+        out.truncate(at);
+        out.push('…');
+    }
+    out
+}
+
+/// Stops soon after the text is long enough, however much the value holds.
+fn write_brief(value: &Const, out: &mut String) {
+    if out.chars().count() > BRIEF_CHARS {
+        return;
+    }
+    match value {
+        Const::Null => out.push_str("null"),
+        Const::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
+        Const::Number(n) => out.push_str(&super::take::plain(*n)),
+        Const::Str(text) => write_text(text, out),
+        Const::List(items) => write_list(items, out),
+        Const::Map(entries) => {
+            for (i, (key, value)) in entries.iter().take(BRIEF_CHARS).enumerate() {
+                out.push(if i == 0 { '{' } else { ',' });
+                write_text(key, out);
+                out.push(':');
+                write_brief(value, out);
+            }
+            out.push_str(if entries.is_empty() { "{}" } else { "}" });
+        }
+    }
+}
+
+fn write_list<'c>(items: impl IntoIterator<Item = &'c Const>, out: &mut String) {
+    out.push('[');
+    for (i, item) in items.into_iter().take(BRIEF_CHARS).enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        write_brief(item, out);
+    }
+    out.push(']');
+}
+
+fn write_text(text: &str, out: &mut String) {
+    let end = text.char_indices().nth(BRIEF_CHARS + 1).map_or(text.len(), |(at, _)| at);
+    let quoted = serde_json::Value::from(text.get(..end).unwrap_or_default());
+    out.push_str(&quoted.to_string());
 }

@@ -97,7 +97,7 @@ pub fn parse(
             // a flow mapping of YAML, or broken: YAML's message fits more of these files
             Err(json::Stop::Syntax(_)) => return as_yaml(text, index, limits, used, found),
             Err(json::Stop::Bound) => None,
-            Ok(()) => tree,
+            Ok(()) => Some(tree),
         };
         *used = used_by_json;
         found.absorb(found_in_json);
@@ -109,7 +109,7 @@ pub fn parse(
 fn as_yaml(text: &str, file: u16, limits: &Limits, used: &mut Used, found: &mut Findings) -> Option<Node> {
     let mut builder = Builder::new(file, limits, used, found);
     yaml::read(text, &mut builder).ok()?;
-    builder.finish()
+    Some(builder.finish())
 }
 
 impl Content {

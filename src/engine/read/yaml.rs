@@ -34,12 +34,15 @@ pub(super) fn read(text: &str, builder: &mut Builder<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest are borders of the stream and the document")]
 fn node(event: Event<'_>, span: &Span, text: &str, builder: &mut Builder<'_>) -> Result<(), Stop> {
     refuse_tag(&event, span, builder);
     match event {
         Event::Scalar(value, style, anchor, _) => {
             let place = place_of(span, text, builder);
             match style {
+                // nothing at all reads as `~`, and messages tell the two apart
+                ScalarStyle::Plain if span.is_empty() => builder.plain("", place, anchor),
                 ScalarStyle::Plain => builder.plain(&value, place, anchor),
                 ScalarStyle::SingleQuoted
                 | ScalarStyle::DoubleQuoted
@@ -58,7 +61,6 @@ fn node(event: Event<'_>, span: &Span, text: &str, builder: &mut Builder<'_>) ->
             builder.found.error_with(Code::Syntax, place, message, remedy);
             Err(Stop)
         }
-        // the rest are the borders of the stream and of the document
         _ => Ok(()),
     }
 }
@@ -91,6 +93,7 @@ fn place_of(span: &Span, text: &str, builder: &Builder<'_>) -> Place {
 }
 
 /// The one quoted scalar that a text is, if it is one.
+#[expect(clippy::wildcard_enum_match_arm, reason = "anything else is no quoted scalar")]
 pub(super) fn quoted(text: &str) -> Option<String> {
     let mut scalar = None;
     for next in Parser::new_from_str(text) {

@@ -17,6 +17,7 @@ pub(super) fn report(error: &ScanError, text: &str, builder: &mut Builder<'_>) -
     Stop
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the parser names many more, and may add some")]
 fn explain(kind: &ErrorKind, at: Option<char>) -> (String, &'static str) {
     let (message, remedy) = match kind {
         ErrorKind::TabNotAllowed
@@ -26,9 +27,11 @@ fn explain(kind: &ErrorKind, at: Option<char>) -> (String, &'static str) {
         | ErrorKind::TabInPlainScalar => ("a tab where YAML wants spaces", "indent with spaces"),
         ErrorKind::InvalidIndentation
         | ErrorKind::InvalidBlockScalarIndent
-        | ErrorKind::InvalidQuotedScalarIndent
         | ErrorKind::InvalidFlowScalarIndent => {
             ("the indentation fits no line above", "align it with its neighbours")
+        }
+        ErrorKind::InvalidQuotedScalarIndent => {
+            ("a quoted text goes on here without indentation", "close its quote above, or indent the line")
         }
         ErrorKind::ExpectedBlockMappingKey | ErrorKind::SimpleKeyExpected => {
             ("a key with a colon is missing", "write `key: value`, aligned with its neighbours")
@@ -46,7 +49,10 @@ fn explain(kind: &ErrorKind, at: Option<char>) -> (String, &'static str) {
         | ErrorKind::UnexpectedEofImplicitFlowMapping => {
             ("the bracket is never closed", "close it with `]` or `}`")
         }
-        ErrorKind::MisplacedFlowCollectionEnd | ErrorKind::MismatchedFlowCollectionEnd { .. } => {
+        ErrorKind::MismatchedFlowCollectionEnd { open, close } => {
+            return (format!("the `{open}` here is closed by `{close}`"), "close it with its partner");
+        }
+        ErrorKind::MisplacedFlowCollectionEnd => {
             ("the closing bracket fits none that is open", "remove it, or open its partner")
         }
         ErrorKind::ExpectedFlowMappingSeparator | ErrorKind::ExpectedFlowSequenceSeparator => {

@@ -58,6 +58,8 @@ fn compare(entries: &[Entry], answer: &Value, path: &str, found: &mut Vec<Mismat
         let got = answer.get(&*entry.name);
         match (&entry.expected, got) {
             (Expected::Fields(inner), Some(got @ Value::Object(_))) => compare(inner, got, &path, found),
+            // Of a map that is not there, everything is absent.
+            (Expected::Fields(inner), None) => compare(inner, &Value::Null, &path, found),
             (expected, got) if holds(expected, got) => {}
             (expected, got) => found.push(Mismatch {
                 path,
@@ -87,7 +89,8 @@ fn absent_is_fine(expected: &Expected) -> bool {
     match expected {
         Expected::Absent => true,
         Expected::AnyOf(any) => any.iter().any(absent_is_fine),
-        Expected::Is(_) | Expected::Span(_) | Expected::Range(..) | Expected::Fields(_) => false,
+        Expected::Fields(entries) => entries.iter().all(|entry| absent_is_fine(&entry.expected)),
+        Expected::Is(_) | Expected::Span(_) | Expected::Range(..) => false,
     }
 }
 
@@ -172,6 +175,8 @@ mod tests {
             (timeout(Range(Some(0.25), None)), true),
             (timeout(Range(None, Some(0.2))), false),
             (entry("obligations", Absent), false),
+            (entry("approval", Fields(vec![entry("role", Absent)])), true),
+            (entry("approval", Fields(vec![entry("role", Is(json!("x")))])), false),
             (
                 entry(
                     "obligations",

@@ -14,6 +14,8 @@ mod run;
 mod shape;
 mod steps;
 pub mod suite;
+#[cfg(test)]
+mod tests;
 
 pub use coverage::{Coverage, Gaps, Missing, OneSided};
 pub use expect::{Expected, Mismatch};

@@ -4,7 +4,7 @@ use super::rows;
 use super::shape::ANSWER;
 use super::suite::{Ask, BundleAt, Case, Question, Suite};
 use super::{read_expect, steps};
-use crate::model::{Code, Finding};
+use crate::model::{Code, Finding, Place};
 use crate::read::form::{Field, Form, Kind, Known, Shape};
 use crate::read::tree::{self, Content, Entry, Limits, Node, Used};
 use crate::read::{Bounds, Findings, SourceFile, request};
@@ -50,13 +50,25 @@ pub fn suite(file: &SourceFile<'_>, bounds: &Bounds) -> Reading {
     };
     let mut found = Findings::new(vec![file.name.into()]);
     let root = tree::parse(file, 0, &limits, &mut Used::default(), &mut found);
-    let suite = root.and_then(|root| document(&root, &mut found));
+    let suite = match root {
+        Some(root) => document(&root, &mut found),
+        None => nothing(&mut found),
+    };
     let is_whole = found.format_errors() == 0;
     let mut seen = BTreeSet::new();
     let mut findings = found.into_sorted();
     // A mistake outside a table's rows is met once in each row.
     findings.retain(|finding| seen.insert((finding.place, finding.message.clone())));
     Reading { suite: suite.filter(|_| is_whole), findings }
+}
+
+/// A file that holds nothing at all passes nothing.
+fn nothing(found: &mut Findings) -> Option<Suite> {
+    if found.format_errors() == 0 {
+        let place = Place { line: 1, column: 1, length: 1, ..Place::default() };
+        found.error_with(Code::MissingField, place, "the file is empty", "write `cases`");
+    }
+    None
 }
 
 fn document(root: &Node, found: &mut Findings) -> Option<Suite> {

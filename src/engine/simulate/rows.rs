@@ -119,14 +119,22 @@ fn merge(case: &mut Vec<Entry>, expect: &Entry) {
 
 fn label(variables: &[Entry]) -> String {
     let value = |variable: &Entry| {
-        let json = variable.node.content.to_const().to_json();
-        let text = json.as_str().map_or_else(|| json.to_string(), String::from);
+        let text = shown_value(&variable.node.content);
         let cut: String = text.chars().take(SHOWN_CHARS).collect();
         let end = if cut.len() < text.len() { "…" } else { "" };
         format!("{}={cut}{end}", variable.key)
     };
     let variables = variables.iter().filter(|variable| &*variable.key != EXPECT);
     variables.map(value).collect::<Vec<_>>().join(", ")
+}
+
+/// As it would be written: a text that looks like something else in quotes.
+fn shown_value(content: &Content) -> String {
+    match content {
+        Content::Number(n) if !n.is_finite() => n.to_string(),
+        Content::Text(text) if serde_json::from_str::<serde_json::Value>(text).is_err() => text.to_string(),
+        content => content.to_const().to_json().to_string(),
+    }
 }
 
 /// A variable that nothing reads is a misspelling, or a test that tests less than it says.

@@ -5,6 +5,8 @@
 //! building of the borrowed request from its pools, which the table's first row gives alone.
 //! `-- --profile kind rules decisions` only decides, for those who watch from outside.
 
+#![expect(clippy::disallowed_methods, reason = "a bench asks the clock, and what it was started with")]
+
 #[path = "../workload/mod.rs"]
 mod workload;
 

@@ -141,12 +141,13 @@ impl Index {
     pub fn first(&self, asked: &Asked<'_, '_>, matches: &mut dyn FnMut(Rank) -> bool) -> Option<Rank> {
         let mut below = Rank::MAX;
         self.scan(asked, &mut below, matches);
+        let alone = self.erring(asked.slots).count() == 1;
         for slot in self.erring(asked.slots) {
             self.each_place(asked.pairs, &mut |place| {
                 if let Place::Many(at) = place
                     && let Some(bucket) = self.buckets.get(at as usize)
                 {
-                    bucket.scan_errors(slot, asked.slots, &mut below, matches);
+                    bucket.scan_errors((slot, alone), asked, &mut below, matches);
                 }
             });
         }

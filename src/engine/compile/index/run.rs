@@ -25,6 +25,8 @@ pub struct Run {
 #[derive(Debug)]
 struct Zones {
     slot: SlotId,
+    /// Whether rules may match although the slot is absent.
+    open: bool,
     bounds: Box<[Bounds]>,
     zones: Box<[Zone]>,
     regions: Box<[Zone]>,
@@ -61,10 +63,17 @@ impl Bounds {
 }
 
 impl Run {
-    /// A run of these rules, which must be in rank order; zoned by what they compare, if given.
+    /// A run of these rules, which must be in rank order, without zones.
     #[must_use]
-    pub fn of(ranks: Vec<Rank>, rules: Option<&Rules>) -> Self {
-        let zones = rules.filter(|_| ranks.len() > ZONED).and_then(|rules| Zones::of(&ranks, rules));
+    pub fn plain(ranks: Vec<Rank>) -> Self {
+        Self { ranks: ranks.into(), zones: None }
+    }
+
+    /// A run of these rules, which must be in rank order, zoned by what they compare; this slot
+    /// aside, if one is named.
+    #[must_use]
+    pub fn beside(ranks: Vec<Rank>, rules: &Rules, aside: Option<SlotId>) -> Self {
+        let zones = (ranks.len() > ZONED).then(|| Zones::of(&ranks, rules, aside)).flatten();
         Self { ranks: ranks.into(), zones }
     }
 
@@ -100,18 +109,22 @@ pub(super) fn visit_all(
 }
 
 impl Zones {
-    fn of(ranks: &[Rank], rules: &Rules) -> Option<Self> {
-        let slot = commonest_ordered_slot(ranks, rules)?;
+    fn of(ranks: &[Rank], rules: &Rules, aside: Option<SlotId>) -> Option<Self> {
+        let slot = commonest_ordered_slot(ranks, rules, aside)?;
         let bound = |rank: &Rank| rules.at(*rank).map_or(Bounds::ALWAYS, |rule| bounds_on(rule, slot));
         let bounds: Box<[Bounds]> = ranks.iter().map(bound).collect();
         let zones: Box<[Zone]> = bounds.chunks(WIDTH).map(Bounds::cover).collect();
         let regions = zones.chunks(WIDTH).map(Bounds::cover).collect();
-        Some(Self { slot, bounds, zones, regions })
+        Some(Self { slot, open: aside.is_some(), bounds, zones, regions })
     }
 
     fn scan(&self, ranks: &[Rank], slots: &Slots<'_>, below: &mut Rank, visit: &mut dyn FnMut(Rank) -> bool) {
         let number = match slots.get(self.slot) {
             Slot::Value(View::Number(n)) => n,
+            Slot::Absent if self.open => {
+                visit_all(ranks, |_| true, below, visit);
+                return;
+            }
             Slot::Value(_) | Slot::Unset(_) | Slot::Absent | Slot::Broken => f64::NAN,
         };
         let regions = self.regions.iter().zip(self.zones.chunks(WIDTH)).enumerate();
@@ -140,10 +153,10 @@ impl Zones {
 }
 
 /// The slot that most of these rules compare with a number.
-fn commonest_ordered_slot(ranks: &[Rank], rules: &Rules) -> Option<SlotId> {
+fn commonest_ordered_slot(ranks: &[Rank], rules: &Rules, aside: Option<SlotId>) -> Option<SlotId> {
     let mut counts = std::collections::HashMap::<SlotId, usize>::new();
     for (slot, op) in ranks.iter().filter_map(|rank| rules.at(*rank)).flat_map(RuleRef::ops) {
-        if interval(&op).is_some() {
+        if Some(slot) != aside && interval(&op).is_some() {
             *counts.entry(slot).or_default() += 1;
         }
     }

@@ -34,7 +34,7 @@ const NAMES: [&str; 4] = ["inbox.triage", "inbox.send", "pay", "x"];
 const FIELDS: [&str; 4] = ["a", "b", "c", "d.e"];
 
 fn patterns(random: &mut Random) -> Option<Vec<Pattern>> {
-    let globs = ["inbox.*", "*.send", "*a*", "{pay,x}", "i*e"];
+    let globs = ["inbox.*", "*.send", "*a*", "{pay,x}", "i*e", "*box*", "*.tri*"];
     let one = |random: &mut Random| match random.below(3) {
         0 => Pattern::Glob(Glob::parse(random.of(&globs)).unwrap()),
         _ => Pattern::Exact(random.of(&NAMES).into()),
@@ -175,8 +175,8 @@ fn matches<'a>(rule: RuleRef<'a>, request: &Request<'a>, slots: &Slots<'a>) -> b
 
 #[test]
 fn the_index_finds_what_a_walk_finds() {
-    let mut random = Random(7);
-    for rules in [3, 30, 300, 300, 3_000, 6_000] {
+    for (seed, rules) in (0..).zip([3, 30, 300, 300, 300, 3_000, 6_000]) {
+        let mut random = Random(seed);
         let bundle = compiled(&mut random, rules);
         let mut decided = 0;
         for _ in 0..1_500 {
