@@ -49,7 +49,9 @@ pub fn print(stage: &Stage, plan: Plan) -> anyhow::Result<()> {
             println!("| {transport}, {pattern} | {} | {} |", subject.name, figures.cells());
         }
     }
-    println!("\n| Tollgate by floor | answers/s: decoding | skipping | p50: decoding | CPU: decoding | skipping |");
+    println!(
+        "\n| Tollgate by floor | answers/s: decoding | skipping | p50: decoding | CPU: decoding | skipping |"
+    );
     println!("|---|---|---|---|---|---|");
     for (((transport, _), (pattern, _)), [ours, decodes, skips]) in rows.iter().zip(&figures) {
         let cells = [

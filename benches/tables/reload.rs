@@ -17,10 +17,8 @@ use crate::load::{Pattern, turn};
 use crate::stage::{Stage, Subject, apply};
 
 const EVERY: Duration = Duration::from_secs(1);
-const PATTERNS: [(&str, Pattern); 2] = [
-    ("1", Pattern { connections: 1, in_flight: 1 }),
-    ("64", Pattern { connections: 1, in_flight: 64 }),
-];
+const PATTERNS: [(&str, Pattern); 2] =
+    [("1", Pattern { connections: 1, in_flight: 1 }), ("64", Pattern { connections: 1, in_flight: 64 })];
 
 #[derive(Debug, Default)]
 struct Figures {
@@ -63,12 +61,7 @@ pub fn print(stage: &Stage, plan: Plan) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn measure(
-    stage: &Stage,
-    server: &Subject,
-    pattern: Pattern,
-    plan: Plan,
-) -> anyhow::Result<Histogram<u64>> {
+fn measure(stage: &Stage, server: &Subject, pattern: Pattern, plan: Plan) -> anyhow::Result<Histogram<u64>> {
     let asked = turn(&server.tcp, &stage.questions, pattern, plan.warm_up, plan.reload_turn);
     Ok(stage.runtime.block_on(asked)?.latency)
 }
