@@ -166,9 +166,17 @@ impl<'a> Builder<'a> {
         let Some(frame) = self.stack.pop() else {
             return Ok(());
         };
+        // most lists and maps are short, and room for more would outweigh them
         let content = match frame.items {
-            Items::List(nodes) => Content::List(Arc::new(nodes)),
-            Items::Map(entries, _) => Content::Map(Arc::new(self.without_duplicates(entries))),
+            Items::List(mut nodes) => {
+                nodes.shrink_to_fit();
+                Content::List(Arc::new(nodes))
+            }
+            Items::Map(entries, _) => {
+                let mut entries = self.without_duplicates(entries);
+                entries.shrink_to_fit();
+                Content::Map(Arc::new(entries))
+            }
         };
         let node = Node { place: frame.place, content };
         if frame.anchor > 0 {

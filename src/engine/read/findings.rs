@@ -6,7 +6,9 @@ use crate::model::{Code, Finding, Place, Severity};
 /// The most findings that are kept of errors, and again of warnings and hints together.
 const KEPT: usize = 10_000;
 /// What all globs of a document may spell out, alternatives multiplied.
-const MOST_GLOB_WEIGHT: usize = 5_000_000;
+const MOST_GLOB_WEIGHT: usize = 10_000_000;
+/// What even the shortest glob takes.
+const LEAST_GLOB_WEIGHT: usize = 8;
 /// The most characters of a text of the document that a message repeats.
 const SHOWN_CHARS: usize = 60;
 
@@ -113,7 +115,7 @@ impl Findings {
     /// Counts a glob; the first that passes what all may spell out together is reported.
     pub(super) fn affords_glob(&mut self, glob: &Glob, place: Place) -> bool {
         let before = self.affords_globs();
-        self.glob_weight = self.glob_weight.saturating_add(glob.weight());
+        self.glob_weight = self.glob_weight.saturating_add(glob.weight() + LEAST_GLOB_WEIGHT);
         if before && !self.affords_globs() {
             let message = format!("the globs spell out more than {MOST_GLOB_WEIGHT} characters in all");
             self.error_with(Code::OutOfBounds, place, message, "use fewer braces, or `*`");

@@ -68,8 +68,9 @@ pub(super) fn segments(text: &str) -> Result<Vec<Box<str>>, Problem> {
     Ok(segments)
 }
 
-/// Whether a `data` path stands in the bundle; says the nearest name where it does not.
-pub(super) fn check_data(path: &Path, data: &ConstMap) -> Result<(), Problem> {
+/// Whether a `data` path stands in the bundle; where it does not, `suggest` looks for the nearest
+/// name, which is slow when it is done for each of a million mistakes.
+pub(super) fn check_data(path: &Path, data: &ConstMap, suggest: bool) -> Result<(), Problem> {
     let Path::Data(segments) = path else {
         return Ok(());
     };
@@ -77,7 +78,8 @@ pub(super) fn check_data(path: &Path, data: &ConstMap) -> Result<(), Problem> {
     let mut passed = String::from("data");
     for (i, segment) in segments.iter().enumerate() {
         let Some(value) = here.get(segment) else {
-            let suggestion = match nearest(segment, here.keys().map(|k| &**k)) {
+            let names = here.keys().map(|k| &**k).take(if suggest { usize::MAX } else { 0 });
+            let suggestion = match nearest(segment, names) {
                 Some(name) => format!("write `{passed}.{name}`"),
                 None => format!("add it to `{passed}`"),
             };

@@ -153,6 +153,10 @@ fn check_name(field: Field<'_>, pattern: &Pattern, names: &[&'static str], found
     if names.iter().any(|name| fits(pattern, name)) {
         return;
     }
+    if !found.keeps_errors() {
+        found.count_error();
+        return;
+    }
     let text = match pattern {
         Pattern::Exact(text) => text,
         Pattern::Glob(glob) => glob.as_str(),

@@ -31,8 +31,9 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn entry(&mut self, entry: &Entry) {
+        let suggest = self.found.keeps_errors();
         let (sign, path) = match key(entry).and_then(|(sign, path)| {
-            path::check_data(&path, self.data)?;
+            path::check_data(&path, self.data, suggest)?;
             Ok((sign, path))
         }) {
             Ok(parts) => parts,

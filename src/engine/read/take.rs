@@ -158,6 +158,10 @@ impl<'n> Field<'n> {
         if let Some((_, value)) = choices.iter().find(|(name, _)| *name == text) {
             return Some(*value);
         }
+        if !found.keeps_errors() {
+            found.count_error();
+            return None;
+        }
         let suggestion = match nearest(text, names()) {
             Some(name) => format!("write `{name}`"),
             None => format!("write one of {}", listed(names())),
