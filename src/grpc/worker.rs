@@ -15,7 +15,7 @@ use super::front::{Front, RARE_BYTES};
 use super::listen::{Accepted, Connection};
 use super::{Generated, service::Service};
 use crate::data_plane::DataPlane;
-use crate::pb;
+use crate::pb::{self, amplification, amplification::Allowance};
 
 /// Requests in flight on one connection.
 const MAX_STREAMS: u32 = 1_024;
@@ -47,6 +47,7 @@ pub(super) struct Worker<H> {
 impl<H: Health> Worker<H> {
     /// Serves until the drain is over.
     pub(super) fn run(self) -> anyhow::Result<()> {
+        amplification::allow(allowance(&self.limits));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(EXPLAINING)
@@ -79,6 +80,12 @@ impl<H: Health> Worker<H> {
     }
 }
 
+/// What decoding may take by these limits, so that it never refuses what they allow.
+const fn allowance(limits: &Limits) -> Allowance {
+    let texts = 2 * limits.list_items + limits.grants;
+    Allowance::new(limits.batch_items, limits.context_values, texts)
+}
+
 fn front<H: Health>(service: Service, health: HealthServer<H>) -> anyhow::Result<Front> {
     let limits = service.limits;
     let reflection = || {
@@ -96,6 +103,8 @@ fn transport() -> tonic::transport::Server {
     tonic::transport::Server::builder()
         .timeout(REQUEST_TIMEOUT)
         .max_concurrent_streams(MAX_STREAMS)
+        // Calls that are cancelled in a burst must not end the connection for all others.
+        .http2_max_pending_accept_reset_streams(Some(MAX_STREAMS as usize))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_max_header_list_size(MAX_HEADER_BYTES)
