@@ -1,5 +1,6 @@
 //! The gRPC edge: translates, and decides nothing.
 
+mod aside;
 mod authorize;
 mod authorize_batch;
 pub mod convert;

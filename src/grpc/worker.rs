@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_reflection::server::Builder as Reflection;
 
+use super::aside::Aside;
 use super::convert::Limits;
 use super::front::{Front, RARE_BYTES};
 use super::listen::{Accepted, Connection};
@@ -33,6 +34,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Explanations that one serving thread has others work on at a time.
 const EXPLAINING: usize = 2;
+/// And those that wait besides; further ones are shed.
+const EXPLANATIONS: usize = EXPLAINING + 4;
 
 /// What a serving thread is given.
 pub(super) struct Worker<H> {
@@ -61,7 +64,7 @@ impl<H: Health> Worker<H> {
     async fn serve(self) -> anyhow::Result<()> {
         // A service of its own: tonic clones the handle for each call, and a counter that all
         // cores share costs more than a decision.
-        let service = Service { plane: self.plane, limits: self.limits };
+        let service = Service { plane: self.plane, limits: self.limits, aside: Aside::new(EXPLANATIONS) };
         let front = front(service, self.health)?;
         let incoming = ReceiverStream::new(self.connections).map(Connection::try_from);
         let (drain, grace) = (self.drain, self.grace);

@@ -214,7 +214,8 @@ mod tests {
 
     #[test]
     fn whatever_the_bounds_allow_passes() {
-        let entry = |n: usize| Entry { key: format!("key{n}"), value: Some("text".to_owned().into()) };
+        let entry =
+            |n: usize| Entry { key: format!("key{n}"), value: Some(serde_json::json!("text").into()) };
         let mut one = context((0..256).map(entry).collect());
         let many = vec!["r".to_owned(); 256];
         one.subject = Some(pb::Subject { roles: many.clone(), ..Default::default() });
