@@ -17,6 +17,7 @@ use tower::util::BoxCloneSyncService;
 
 use super::convert::Limits;
 use super::intake::Intake;
+use super::patience::{Flight, InFlight};
 use super::{Generated, later};
 
 /// The most bytes of a message to the services that are asked now and then.
@@ -71,19 +72,25 @@ impl Front {
     }
 
     fn ask(&mut self, request: Request<Body>) -> Answer {
+        let flight = request.extensions().get().map(InFlight::start);
         let path = request.uri().path();
         let (service, rpc) = path.trim_start_matches('/').split_once('/').unwrap_or((path, ""));
         if service == Generated::NAME {
-            let (generated, most, what) = match rpc {
+            let (generated, most, field) = match rpc {
                 "Authorize" | "Explain" => (&mut self.single, self.request_bytes, "request"),
                 "AuthorizeBatch" => (&mut self.batch, self.batch_bytes, "requests"),
                 _ => return Answer::refused(later::refusal(rpc)),
             };
             let metered = request.map(|body| Arc::clone(&self.intake).meter(body));
-            return Answer::Asked(generated.call(metered), most, what);
+            return Answer::Asked { asked: generated.call(metered), most, field, _flight: flight };
         }
         match self.rare.iter().find(|(name, _)| *name == service) {
-            Some((_, rare)) => Answer::Asked(Box::pin(rare.clone().call(request)), RARE_BYTES, "request"),
+            Some((_, rare)) => Answer::Asked {
+                asked: Box::pin(rare.clone().call(request)),
+                most: RARE_BYTES,
+                field: "request",
+                _flight: flight,
+            },
             None => Answer::refused(Status::unimplemented(format!(
                 "there is no service `{}` here; ask reflection for those there are",
                 service.escape_debug().take(64).collect::<String>()
@@ -111,8 +118,8 @@ impl Service<Request<Body>> for Front {
 pub(super) enum Answer {
     /// Without asking; taken when it is given.
     Refused(Option<Box<Status>>),
-    /// From a service that takes so many bytes, which are named so.
-    Asked(Asked, usize, &'static str),
+    /// From a service that takes so many bytes, which are named so; in flight until it is dropped.
+    Asked { asked: Asked, most: usize, field: &'static str, _flight: Option<Flight> },
 }
 
 impl Answer {
@@ -130,9 +137,9 @@ impl Future for Answer {
                 Some(status) => Poll::Ready(Ok(status.into_http())),
                 None => Poll::Pending,
             },
-            Self::Asked(asked, most, what) => {
-                let (most, what) = (*most, *what);
-                asked.as_mut().poll(cx).map_ok(|response| in_our_words(response, most, what))
+            Self::Asked { asked, most, field, .. } => {
+                let (most, field) = (*most, *field);
+                asked.as_mut().poll(cx).map_ok(|response| in_our_words(response, most, field))
             }
         }
     }

@@ -11,6 +11,7 @@ mod health;
 mod intake;
 pub mod later;
 mod listen;
+mod patience;
 mod server;
 mod service;
 mod worker;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +13,8 @@ use tonic_reflection::server::Builder as Reflection;
 use super::aside::Aside;
 use super::convert::Limits;
 use super::front::{Front, RARE_BYTES};
-use super::listen::{Accepted, Connection};
+use super::listen::Accepted;
+use super::patience::Patient;
 use super::{Generated, service::Service};
 use crate::data_plane::DataPlane;
 use crate::pb::{self, amplification, amplification::Allowance};
@@ -42,7 +43,7 @@ pub(super) struct Worker<H> {
     pub plane: Arc<DataPlane>,
     pub limits: Limits,
     pub health: HealthServer<H>,
-    pub connections: mpsc::Receiver<Accepted>,
+    pub connections: mpsc::Receiver<(Accepted, OwnedSemaphorePermit)>,
     pub drain: CancellationToken,
     pub grace: Duration,
 }
@@ -66,8 +67,13 @@ impl<H: Health> Worker<H> {
         // cores share costs more than a decision.
         let service = Service { plane: self.plane, limits: self.limits, aside: Aside::new(EXPLANATIONS) };
         let front = front(service, self.health)?;
-        let incoming = ReceiverStream::new(self.connections).map(Connection::try_from);
-        let (drain, grace) = (self.drain, self.grace);
+        // A token of its own: each connection asks it, and threads should not meet there.
+        let (drain, grace) = (self.drain.child_token(), self.grace);
+        let told = drain.clone();
+        let incoming =
+            ReceiverStream::new(self.connections).map(move |(accepted, place)| -> std::io::Result<_> {
+                Ok(Patient::new(accepted.try_into()?, told.clone(), place))
+            });
         let overdue = async {
             drain.cancelled().await;
             tokio::time::sleep(grace).await;
