@@ -3,6 +3,7 @@
 pub mod compile;
 pub mod condition;
 pub mod decide;
+pub mod guardrail;
 pub mod id;
 pub mod model;
 pub mod read;
