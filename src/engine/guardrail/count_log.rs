@@ -9,7 +9,7 @@
 use crate::time::Moment;
 use crate::unit::Span;
 
-/// How finely a log keeps time: the resolution of its clock, in nanoseconds.
+/// How finely a log keeps time, in nanoseconds: in steps since its oldest unit, rounded up.
 ///
 /// Decimal, so that whole milliseconds stay what they are up to windows of 24 days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -257,7 +257,7 @@ impl CountLog {
     fn tick_for(&mut self, now: Moment) -> u32 {
         let step = self.step.nanos();
         if self.len == 0 {
-            self.base = now.nanos() / step * step;
+            self.base = now.nanos();
         }
         let ticks = |base: u64| now.nanos().saturating_sub(base).div_ceil(step);
         if ticks(self.base) > u64::from(u32::MAX) {

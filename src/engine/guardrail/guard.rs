@@ -215,7 +215,7 @@ impl Rules {
     }
 }
 
-fn breaker(rules: &written::CircuitBreaker) -> BreakerRules {
+pub(super) fn breaker(rules: &written::CircuitBreaker) -> BreakerRules {
     BreakerRules {
         threshold: rules.failure_threshold,
         rate: rules.failure_rate.map(billionths),

@@ -32,6 +32,8 @@ pub mod state;
 pub mod verdict;
 
 mod directory;
+#[cfg(test)]
+mod fixture;
 mod keyed;
 mod scan;
 mod sheet;
