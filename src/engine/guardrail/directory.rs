@@ -72,6 +72,14 @@ impl Directory {
         self.dropped.load(Ordering::Relaxed)
     }
 
+    /// How many bytes it keeps outside itself.
+    pub(super) fn heap(&self) -> usize {
+        let list = self.open().list;
+        let pieces = list.pieces.iter().map(|piece| piece.capacity().saturating_mul(8));
+        let own = list.pieces.capacity().saturating_mul(size_of::<Vec<u64>>());
+        pieces.fold(own, usize::saturating_add)
+    }
+
     pub(super) fn open(&self) -> Open<'_> {
         Open { directory: self, list: lock(&self.list) }
     }

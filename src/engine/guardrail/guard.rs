@@ -152,6 +152,24 @@ impl Guard {
         }
     }
 
+    /// How many keys it has.
+    #[must_use]
+    pub fn keys(&self) -> u64 {
+        self.keys.keys()
+    }
+
+    /// How many keys made room for others while they still held something.
+    #[must_use]
+    pub fn evicted(&self) -> u64 {
+        self.keys.evicted()
+    }
+
+    /// How many reports could not be counted, for want of room for their key.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.keys.dropped()
+    }
+
     /// Whether it only counts what it would refuse.
     #[must_use]
     pub fn is_shadow(&self) -> bool {
