@@ -95,6 +95,17 @@ pub struct Reservation {
 }
 
 impl Expected {
+    /// An action of which nothing is known.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self {
+            kind: ActionKind::Other,
+            estimate: Estimate::default(),
+            rule: RuleEstimate::default(),
+            timeout: None,
+        }
+    }
+
     /// The amounts of a budget that the action counts for, as far as it is known before it runs.
     #[must_use]
     pub fn amounts(&self, rules: &BudgetRules) -> Amounts {
@@ -122,6 +133,12 @@ impl Expected {
 }
 
 impl Amounts {
+    /// Whether it counts this measure.
+    #[must_use]
+    pub fn counts(&self, measure: Measure) -> bool {
+        MEASURES.into_iter().zip(self.0).any(|(own, amount)| own == measure && amount.is_some())
+    }
+
     /// The limits of a budget.
     #[must_use]
     pub fn of_limits(limits: &BudgetLimits) -> Self {

@@ -25,6 +25,20 @@ pub struct Directory {
     window_end: AtomicI64,
     /// When an operator last emptied all of it.
     reset_at: AtomicU64,
+    /// What an operator holds all keys of a breaker in.
+    hold: AtomicU64,
+}
+
+/// What an operator holds all keys of a breaker in, those that nobody has seen included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hold {
+    /// Nothing.
+    #[default]
+    None,
+    /// Open.
+    Open,
+    /// Closed, and counting nothing.
+    Disabled,
 }
 
 /// The keys by their hashes, in small pieces.
@@ -52,6 +66,7 @@ impl Default for Directory {
             dropped: AtomicU64::new(0),
             window_end: AtomicI64::new(i64::MIN),
             reset_at: AtomicU64::new(0),
+            hold: AtomicU64::new(0),
         }
     }
 }
@@ -121,6 +136,18 @@ impl Directory {
 
     pub(super) fn set_window_end(&self, end: i64) {
         self.window_end.store(end, Ordering::Relaxed);
+    }
+
+    pub(super) fn hold(&self) -> Hold {
+        match self.hold.load(Ordering::Relaxed) {
+            0 => Hold::None,
+            1 => Hold::Open,
+            _ => Hold::Disabled,
+        }
+    }
+
+    pub(super) fn set_hold(&self, hold: Hold) {
+        self.hold.store(hold as u64, Ordering::Relaxed);
     }
 
     pub(super) fn reset_at(&self) -> Moment {

@@ -10,6 +10,7 @@
     reason = "a limit must not be wrong by an overflow, and state must not panic"
 )]
 
+pub mod again;
 pub mod ask;
 pub mod breaker;
 pub mod budget;
@@ -21,6 +22,8 @@ pub mod key;
 pub mod lease;
 pub mod ledger;
 pub mod live;
+pub mod open;
+pub mod operate;
 pub mod outcomes;
 pub mod rate_limit;
 pub mod refused;
@@ -29,9 +32,10 @@ pub mod retry;
 pub mod sampling;
 pub mod settle;
 pub mod state;
+pub mod sweep;
 pub mod verdict;
 
-mod directory;
+pub mod directory;
 #[cfg(test)]
 mod fixture;
 mod keyed;

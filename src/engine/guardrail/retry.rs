@@ -47,17 +47,24 @@ pub struct RetryBudgetRules {
 /// First attempts (as calls) and granted retries (as failures) of one key.
 pub type Retries = Outcomes;
 
-/// What is known about an attempt that failed.
-#[derive(Clone, Copy, Debug)]
-pub struct Failed {
+/// An attempt that failed, as its caller tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
     /// What went wrong.
     pub kind: ErrorKind,
     /// What the other side said about when to come again.
     pub hint: Option<Hint>,
     /// Which attempt it was, from 0.
-    pub attempt: u32,
+    pub number: u32,
     /// What is left of the caller's own deadline.
     pub time_left: Option<Span>,
+}
+
+/// What is known about an attempt that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// What its caller tells.
+    pub attempt: Attempt,
     /// Whether a matching budget has a measure without anything left.
     pub budget_spent: bool,
     /// How long a matching breaker stays open.
@@ -105,19 +112,20 @@ const LONGEST_HINT: Span = Span::from_nanos(600_000_000_000);
 /// Plans a retry, all but the retry budget, in the order of design 2.2.
 #[must_use]
 pub fn plan(rules: Option<&RetryRules>, failed: &Failed, draw: &mut Draw) -> Plan {
+    let attempt = &failed.attempt;
     let Some(rules) = rules else {
-        return without_policy(failed);
+        return without_policy(attempt);
     };
-    if failed.kind == ErrorKind::Permanent {
+    if attempt.kind == ErrorKind::Permanent {
         return Plan::Fail(ReasonCode::RetryPermanent);
     }
-    if failed.attempt >= rules.max_retries {
+    if attempt.number >= rules.max_retries {
         return Plan::Fail(ReasonCode::RetryAttemptsExhausted);
     }
-    if !rules.retry_on.contains(&failed.kind) {
+    if !rules.retry_on.contains(&attempt.kind) {
         return Plan::Fail(ReasonCode::RetryKindNotRetryable);
     }
-    match failed.hint {
+    match attempt.hint {
         Some(Hint::Refuses) => return Plan::Fail(ReasonCode::RetryServerRefused),
         Some(Hint::After(hint)) if hint > rules.max_server_delay => {
             return Plan::Fail(ReasonCode::RetryServerDelayTooLong);
@@ -127,9 +135,9 @@ pub fn plan(rules: Option<&RetryRules>, failed: &Failed, draw: &mut Draw) -> Pla
     if failed.budget_spent {
         return Plan::Fail(ReasonCode::RetryRunBudgetExhausted);
     }
-    let (delay, code) = match failed.hint {
+    let (delay, code) = match attempt.hint {
         Some(Hint::After(hint)) => (rules.hinted(hint, draw), ReasonCode::RetryServerHint),
-        Some(Hint::Refuses) | None => (rules.delay(failed.attempt, draw), ReasonCode::RetryBackoff),
+        Some(Hint::Refuses) | None => (rules.delay(attempt.number, draw), ReasonCode::RetryBackoff),
     };
     let delay = match failed.breaker {
         BreakerRest::For(rest) if rest > delay && rest <= rules.max_interval => rest,
@@ -137,17 +145,17 @@ pub fn plan(rules: Option<&RetryRules>, failed: &Failed, draw: &mut Draw) -> Pla
         BreakerRest::Forever => return Plan::Fail(ReasonCode::RetryBreakerOpen),
         BreakerRest::For(_) | BreakerRest::Closed => delay,
     };
-    in_time(delay, code, failed.time_left)
+    in_time(delay, code, attempt.time_left)
 }
 
-fn without_policy(failed: &Failed) -> Plan {
-    match (failed.kind, failed.hint) {
+fn without_policy(attempt: &Attempt) -> Plan {
+    match (attempt.kind, attempt.hint) {
         (ErrorKind::RateLimited, Some(Hint::Refuses)) => Plan::Fail(ReasonCode::RetryServerRefused),
         (ErrorKind::RateLimited, Some(Hint::After(hint))) if hint > LONGEST_HINT => {
             Plan::Fail(ReasonCode::RetryServerDelayTooLong)
         }
         (ErrorKind::RateLimited, Some(Hint::After(hint))) => {
-            in_time(hint, ReasonCode::RetryServerHint, failed.time_left)
+            in_time(hint, ReasonCode::RetryServerHint, attempt.time_left)
         }
         (
             ErrorKind::RateLimited

@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use super::breaker::{Breaker, Passage, REPORT_HORIZON};
 use super::budget::{Budget, Reservation};
 use super::concurrency::lease_length;
+use super::directory::Hold;
 use super::guard::{Guard, Rules};
 use super::keyed::{Place, Shard};
 use super::ledger::Ledger;
@@ -140,7 +141,7 @@ impl Report<'_> {
             return None;
         }
         match (&self.guard.rules, &self.ticket.claim) {
-            (Rules::Breaker(rules), Claim::Passage(_)) => {
+            (Rules::Breaker(rules), Claim::Passage(_)) if self.guard.keys.hold() == Hold::None => {
                 let verdict = rules.judge(self.outcome, self.took, self.taken.timeout);
                 rules.remembers(verdict).then(|| State::Breaker(Box::new(Breaker::closed())))
             }
@@ -195,7 +196,7 @@ impl Report<'_> {
         let Rules::Breaker(rules) = &self.guard.rules else {
             return false;
         };
-        if self.taken.at <= self.guard.keys.reset_at() {
+        if self.taken.at <= self.guard.keys.reset_at() || self.guard.keys.hold() != Hold::None {
             return false;
         }
         let verdict = rules.judge(self.outcome, self.took, self.taken.timeout);

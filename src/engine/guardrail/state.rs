@@ -3,11 +3,13 @@
 use super::breaker::{Breaker, Passage, Transition};
 use super::budget::{Amounts, Budget, Expected, Reservation, Window};
 use super::count_log::CountLog;
+use super::directory::Hold;
 use super::guard::{Guard, Rules};
 use super::lease::{Lease, LeaseId, Leases};
 use super::rate_limit::Arrival;
 use super::refused::{Refused, Room};
 use super::retry::Retries;
+use crate::model::ReasonCode;
 use crate::time::{Moment, WallTime};
 use crate::unit::Span;
 
@@ -53,14 +55,14 @@ pub struct Wanted<'a> {
 }
 
 /// What a decision has taken from a guardrail, to be settled by its report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
     /// It passed a breaker.
     Passage(Passage),
     /// It holds a place.
     Place(Lease),
     /// It has reserved amounts.
-    Reserved(Reservation),
+    Reserved(Box<Reservation>),
 }
 
 impl Claim {
@@ -135,10 +137,12 @@ impl Guard {
                 rules.check(Some(leases), at.now)
             }
             (Rules::Concurrency(rules), _) => rules.check(None, at.now),
-            (Rules::Breaker(rules), Some(State::Breaker(state))) => {
-                rules.check(Some(state), at.now)
-            }
-            (Rules::Breaker(rules), _) => rules.check(None, at.now),
+            (Rules::Breaker(rules), state) => match (self.keys.hold(), state) {
+                (Hold::Open, _) => Err(Refused::for_good(ReasonCode::ForcedOpen)),
+                (Hold::Disabled, _) => Ok(()),
+                (Hold::None, Some(State::Breaker(state))) => rules.check(Some(state), at.now),
+                (Hold::None, _) => rules.check(None, at.now),
+            },
             (Rules::Budget(rules), Some(State::Budget(state))) => {
                 let amounts = wanted.expected.amounts(rules);
                 rules.check(Some(state), &amounts, at.wall, at.now)
@@ -176,7 +180,9 @@ impl Guard {
             (Rules::Concurrency(rules), Some(State::Leases(leases))) => {
                 Some(Claim::Place(rules.charge(leases, lease, timeout, at.now)))
             }
-            (Rules::Breaker(rules), Some(State::Breaker(state))) => {
+            (Rules::Breaker(rules), Some(State::Breaker(state)))
+                if self.keys.hold() == Hold::None =>
+            {
                 let (passage, step) = rules.charge(Some(state), lease, timeout, at.now);
                 return (Some(Claim::Passage(passage)), step);
             }
@@ -188,7 +194,7 @@ impl Guard {
                 let amounts = wanted.expected.amounts(rules);
                 self.keys.entered(state.window);
                 let reserved = rules.charge(state, amounts, lease, timeout, at.now);
-                Some(Claim::Reserved(reserved))
+                Some(Claim::Reserved(Box::new(reserved)))
             }
             (Rules::Retry(rules), Some(State::Retries(state))) if wanted.first_attempt => {
                 if let Some(budget) = &rules.budget {

@@ -6,6 +6,7 @@ use super::breaker::Transition;
 use super::draw::Draw;
 use super::guard::{Guard, GuardId};
 use super::key::Key;
+use super::operate::Operation;
 use super::refused::{Refused, Room, Wait, whole_millis};
 use super::state::Claim;
 use crate::model::guardrail::Refusal as Manner;
@@ -80,6 +81,15 @@ pub enum Event {
         key: Key,
         /// From what to what.
         transition: Transition,
+    },
+    /// An operator did something.
+    Operated {
+        /// Whose state.
+        guard: GuardId,
+        /// Which key; `None`: all.
+        key: Option<Key>,
+        /// What.
+        operation: Operation,
     },
     /// A key that refused somebody admits again.
     ThrottleCleared {
