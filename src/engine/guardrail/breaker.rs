@@ -284,7 +284,7 @@ impl BreakerRules {
         many || share
     }
 
-    fn failure_shape(&self) -> Shape {
+    pub(super) fn failure_shape(&self) -> Shape {
         let most = u64::from(self.threshold.unwrap_or(1));
         Shape::of(most, most, self.window.unwrap_or_default())
     }
@@ -382,6 +382,14 @@ impl Breaker {
     pub fn is_pinned(&self, rules: &BreakerRules, now: Moment) -> bool {
         let windowed = rules.window.is_some() && self.has_seen(rules, now);
         !matches!(self.phase, Phase::Closed) || windowed
+    }
+
+    /// The largest number of a probe that is out.
+    pub(super) fn newest_probe(&self) -> Option<LeaseId> {
+        match &self.phase {
+            Phase::HalfOpen { probes, .. } => probes.iter().map(|(lease, ())| lease.id).max(),
+            Phase::Closed | Phase::Open | Phase::ForcedOpen | Phase::Disabled => None,
+        }
     }
 
     /// Whether it is closed.

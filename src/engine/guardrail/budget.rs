@@ -255,6 +255,12 @@ impl Budget {
         }
     }
 
+    /// Holds amounts for an action.
+    pub(super) fn hold(&mut self, lease: Lease, amounts: Amounts) {
+        self.leases.insert(lease, amounts);
+        self.reserved.add(&amounts);
+    }
+
     /// Settles a reservation, taken at this moment, with what was really used.
     pub fn settle(&mut self, reservation: &Reservation, taken: Moment, actual: &Amounts) {
         if self.leases.remove(reservation.lease).is_some() {
@@ -386,8 +392,7 @@ impl BudgetRules {
         now: Moment,
     ) -> Reservation {
         let lease = Lease { ends: now.after(lease_length(self.lease, timeout)), id };
-        state.leases.insert(lease, amounts);
-        state.reserved.add(&amounts);
+        state.hold(lease, amounts);
         Reservation { lease, amounts, window: state.window, on_expiry: self.on_expiry }
     }
 

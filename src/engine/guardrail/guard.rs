@@ -218,6 +218,22 @@ impl Rules {
         }
     }
 
+    /// What must be the same for a key to mean the same: the type, and how it counts.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Breaker(_) => "circuit_breaker",
+            Self::Concurrency(_) => "concurrency",
+            Self::SlidingWindow(_) => "sliding_window",
+            Self::TokenBucket(_) => "token_bucket",
+            Self::PerFlush(_) => "per_flush",
+            Self::Budget(_) => "budget",
+            Self::Sampling(..) => "sampling",
+            Self::Retry(_) => "retry",
+            Self::Timeout(_) => "timeout",
+        }
+    }
+
     /// Its place in the order of design 1.6: breakers, concurrency, rate limits, budgets,
     /// sampling.
     #[must_use]

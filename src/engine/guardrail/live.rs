@@ -6,7 +6,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::directory::Directory;
-use super::guard::{Guard, GuardId, Rules, Shared};
+use super::guard::{Guard, GuardId, Shared};
 use super::ledger::Ledger;
 use super::sync::{Mutex, lock};
 use crate::id::GuardrailName;
@@ -39,16 +39,18 @@ pub struct Reconciled {
 
 #[derive(Debug, Default)]
 struct Registry {
-    known: Vec<Known>,
+    known: Names,
     /// Guardrails that are gone and still have keys to be dropped.
     retired: Vec<Arc<Guard>>,
     next: u32,
 }
 
+/// States by what they are known as: one, or those of two arms' breakers.
+type Names = HashMap<Identity, Vec<Known>, RandomState>;
+
 /// A state that has a name.
 #[derive(Clone, Debug)]
 struct Known {
-    identity: Identity,
     id: GuardId,
     keys: Arc<Directory>,
     /// The rules it had last; breakers of two arms are told apart by theirs.
@@ -60,7 +62,7 @@ struct Known {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Identity {
     name: GuardrailName,
-    kind: u8,
+    kind: &'static str,
     key_by: Vec<KeyDimension>,
 }
 
@@ -120,61 +122,69 @@ impl Guards {
 impl Registry {
     fn reconcile(&mut self, arms: &[&[Guardrail]]) -> Reconciled {
         let mut claimants = claimants(arms);
-        let mut taken: Vec<Known> = Vec::new();
+        let mut taken = Names::default();
         // Equal rules first, so that a promoted canary's breaker keeps the state it had.
         for exactly in [true, false] {
             for claimant in claimants.iter_mut().filter(|claimant| claimant.id.is_none()) {
                 self.find(claimant, exactly, &mut taken);
             }
         }
-        let mut made = arms.iter().map(|arm| vec![None; arm.len()]).collect::<Vec<Vec<_>>>();
+        let mut shared: HashMap<GuardId, Shared, RandomState> = HashMap::default();
+        for claimant in &claimants {
+            let own = Shared::of(claimant.guardrail);
+            let Some(id) = claimant.id else { continue };
+            shared.entry(id).and_modify(|all| *all = all.and(own)).or_insert(own);
+        }
+        let mut made = Reconciled {
+            arms: arms.iter().map(|arm| vec![None; arm.len()]).collect(),
+            guards: Arc::default(),
+        };
         let mut by_id: HashMap<GuardId, Arc<Guard>, RandomState> = HashMap::default();
         for claimant in &claimants {
-            let Some(known) = taken.iter_mut().find(|known| Some(known.id) == claimant.id) else {
+            let known = taken.get_mut(&claimant.identity).into_iter().flatten();
+            let Some(known) = known.into_iter().find(|known| Some(known.id) == claimant.id) else {
                 continue;
             };
-            let sharers = claimants.iter().filter(|other| other.id == claimant.id);
-            let shared = sharers.map(|other| Shared::of(other.guardrail)).reduce(Shared::and);
-            let shared = shared.unwrap_or_else(|| Shared::of(claimant.guardrail));
+            let all = shared.get(&known.id).copied();
+            let all = all.unwrap_or_else(|| Shared::of(claimant.guardrail));
             let keys = Arc::clone(&known.keys);
-            let guard = Arc::new(Guard::of(claimant.guardrail, known.id, shared, keys));
+            let guard = Arc::new(Guard::of(claimant.guardrail, known.id, all, keys));
             by_id.entry(known.id).or_insert_with(|| {
                 known.guard = Arc::clone(&guard);
-                known.rules = claimant.guardrail.rules.clone();
                 Arc::clone(&guard)
             });
-            if let Some(slot) = made.get_mut(claimant.arm).and_then(|arm| arm.get_mut(claimant.place)) {
+            let arm = made.arms.get_mut(claimant.arm);
+            if let Some(slot) = arm.and_then(|arm| arm.get_mut(claimant.place)) {
                 *slot = Some(guard);
             }
         }
-        let gone = self.known.iter().filter(|old| taken.iter().all(|new| new.id != old.id));
+        let gone = self.known.values().flatten().filter(|old| !by_id.contains_key(&old.id));
         self.retired.extend(gone.map(|old| Arc::clone(&old.guard)));
         self.known = taken;
-        Reconciled { arms: made, guards: Arc::new(Guards { by_id }) }
+        made.guards = Arc::new(Guards { by_id });
+        made
     }
 
     /// Finds the state of a guardrail, or begins one.
-    fn find(&mut self, claimant: &mut Claimant<'_>, exactly: bool, taken: &mut Vec<Known>) {
-        let same = |known: &&Known| known.identity == claimant.identity;
-        let equal = |known: &&Known| same(known) && known.rules == claimant.guardrail.rules;
+    fn find(&mut self, claimant: &mut Claimant<'_>, exactly: bool, taken: &mut Names) {
+        let equal = |known: &&Known| known.rules == claimant.guardrail.rules;
         let is_breaker = matches!(claimant.guardrail.rules, written::Rules::CircuitBreaker(_));
+        let others = taken.entry(claimant.identity.clone()).or_default();
         // Two arms read one state, but breakers that differ.
-        let shares = taken.iter().find(|known| if is_breaker { equal(known) } else { same(known) });
-        if let Some(known) = shares {
+        if let Some(known) = others.iter().find(|known| !is_breaker || equal(known)) {
             claimant.id = Some(known.id);
             return;
         }
-        let free = |known: &&Known| taken.iter().all(|other| other.id != known.id);
-        let kept = self.known.iter().filter(free).find(|known| {
-            if exactly { equal(known) } else { same(known) }
-        });
+        let free = |known: &&Known| others.iter().all(|other| other.id != known.id);
+        let kept = self.known.get(&claimant.identity).into_iter().flatten();
+        let kept = kept.filter(free).find(|known| !exactly || equal(known)).cloned();
         let known = match kept {
-            Some(known) => known.clone(),
+            Some(known) => known,
             None if exactly => return,
             None => self.begin(claimant),
         };
         claimant.id = Some(known.id);
-        taken.push(Known { rules: claimant.guardrail.rules.clone(), ..known });
+        others.push(Known { rules: claimant.guardrail.rules.clone(), ..known });
     }
 
     fn begin(&mut self, claimant: &Claimant<'_>) -> Known {
@@ -183,8 +193,7 @@ impl Registry {
         let keys = Arc::new(Directory::default());
         let shared = Shared::of(claimant.guardrail);
         let guard = Arc::new(Guard::of(claimant.guardrail, id, shared, Arc::clone(&keys)));
-        let (identity, rules) = (claimant.identity.clone(), claimant.guardrail.rules.clone());
-        Known { identity, id, keys, rules, guard }
+        Known { id, keys, rules: claimant.guardrail.rules.clone(), guard }
     }
 }
 
@@ -203,24 +212,10 @@ fn claimants<'a>(arms: &[&'a [Guardrail]]) -> Vec<Claimant<'a>> {
                 Arc::new(Directory::default()),
             );
             let name = guard.name.clone();
-            let identity = Identity { name, kind: kind(&guard.rules), key_by: guard.key_by };
+            let identity = Identity { name, kind: guard.rules.kind(), key_by: guard.key_by };
             Claimant { arm, place, guardrail, identity, id: None }
         })
         .collect()
-}
-
-const fn kind(rules: &Rules) -> u8 {
-    match rules {
-        Rules::Breaker(_) => 0,
-        Rules::Concurrency(_) => 1,
-        Rules::SlidingWindow(_) => 2,
-        Rules::TokenBucket(_) => 3,
-        Rules::PerFlush(_) => 4,
-        Rules::Budget(_) => 5,
-        Rules::Sampling(..) => 6,
-        Rules::Retry(_) => 7,
-        Rules::Timeout(_) => 8,
-    }
 }
 
 #[cfg(test)]

@@ -288,6 +288,17 @@ impl Guard {
 }
 
 impl State {
+    /// The largest number of a lease in it.
+    pub(super) fn newest_lease(&self) -> LeaseId {
+        let ids: Option<LeaseId> = match self {
+            Self::Leases(leases) => leases.iter().map(|(lease, ())| lease.id).max(),
+            Self::Budget(budget) => budget.leases.iter().map(|(lease, _)| lease.id).max(),
+            Self::Breaker(breaker) => breaker.newest_probe(),
+            Self::Log(_) | Self::Arrival(_) | Self::Flush(_) | Self::Retries(_) => None,
+        };
+        ids.unwrap_or(LeaseId(0))
+    }
+
     /// How many bytes it keeps outside itself, about.
     #[must_use]
     pub fn heap(&self) -> usize {
