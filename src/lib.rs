@@ -1,1 +1,12 @@
-//! placeholder
+//! Tollgate: a policy decision point that runs beside a service and decides on its actions.
+
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod data_plane;
+pub mod grpc;
+pub mod http;
+pub mod pb;
+pub mod serve;
+pub mod source;
+pub mod telemetry;

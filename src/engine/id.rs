@@ -13,9 +13,8 @@ impl RuleId {
         let bytes = text.as_bytes();
         let (first, rest) = bytes.split_first()?;
         let head = first.is_ascii_lowercase() || first.is_ascii_digit();
-        let tail = rest
-            .iter()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'));
+        let tail =
+            rest.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'));
         (head && tail && (2..=63).contains(&rest.len())).then(|| Self(text.into()))
     }
 

@@ -16,10 +16,7 @@ impl Money {
     #[must_use]
     pub fn from_units(units: f64) -> Option<Self> {
         let fits = units.is_finite() && (0.0..=Self::MAX).contains(&units);
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "at most 1e18, which an i64 holds"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "at most 1e18, which an i64 holds")]
         fits.then(|| Self((units * Self::BILLION).round() as i64))
     }
 
@@ -38,10 +35,7 @@ impl Money {
     /// The amount in units of the currency.
     #[must_use]
     pub fn units(self) -> f64 {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "the wire carries doubles (design 2.1)"
-        )]
+        #[expect(clippy::cast_precision_loss, reason = "the wire carries doubles (design 2.1)")]
         let billionths = self.0 as f64;
         billionths / Self::BILLION
     }
@@ -66,11 +60,7 @@ impl Span {
     #[must_use]
     pub fn from_seconds(seconds: f64) -> Option<Self> {
         let fits = seconds.is_finite() && (0.0..=Self::MAX_SECONDS).contains(&seconds);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "between 0 and 1e18"
-        )]
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1e18")]
         fits.then(|| Self((seconds * 1e9).round() as u64))
     }
 

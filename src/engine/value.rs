@@ -97,10 +97,7 @@ pub fn to_json(view: View<'_>) -> serde_json::Value {
         View::Bool(b) => b.into(),
         View::Number(n) => number_to_json(n),
         View::Str(text) => text.into(),
-        View::List(list) => (0..list.len())
-            .filter_map(|i| list.at(i))
-            .map(to_json)
-            .collect(),
+        View::List(list) => (0..list.len()).filter_map(|i| list.at(i)).map(to_json).collect(),
         View::Map(fields) => {
             let mut object = serde_json::Map::new();
             fields.each(&mut |name, value| {
@@ -155,8 +152,7 @@ impl Fields for ConstMap {
         self.get(name).map(Const::view)
     }
     fn each<'a>(&'a self, visit: &mut dyn FnMut(&'a str, View<'a>)) {
-        self.iter()
-            .for_each(|(name, value)| visit(name, value.view()));
+        self.iter().for_each(|(name, value)| visit(name, value.view()));
     }
 }
 

@@ -11,9 +11,7 @@ pub struct FieldCheck {
 
 impl FieldCheck {
     pub(super) fn of(declared: &[DeclaredField]) -> Self {
-        Self {
-            declared: declared.into(),
-        }
+        Self { declared: declared.into() }
     }
 
     /// How many declared fields the context does not fit.
@@ -72,8 +70,5 @@ fn in_range(field: &DeclaredField, n: f64) -> bool {
 }
 
 fn is_listed(field: &DeclaredField, text: &str) -> bool {
-    field
-        .values
-        .as_ref()
-        .is_none_or(|values| values.iter().any(|own| **own == *text))
+    field.values.as_ref().is_none_or(|values| values.iter().any(|own| **own == *text))
 }

@@ -1,7 +1,7 @@
 //! From the document to what requests read.
 
 pub mod index;
-pub mod rule;
+pub mod rules;
 pub mod target;
 
 mod fields;
@@ -11,14 +11,12 @@ use std::collections::HashSet;
 use foldhash::fast::RandomState;
 
 use self::fields::FieldCheck;
-use self::index::Index;
-use self::rule::CompiledRule;
+use self::index::{Axes, Index};
+use self::rules::{Rules, Verdict};
 use crate::condition::cel::{self, Problem};
 use crate::condition::slots::SlotTable;
 use crate::id::Digest;
-use crate::model::{
-    Bundle, Code, Effect, Finding, Guardrail, Pattern, Rule, RuleEffect, guardrail,
-};
+use crate::model::{Bundle, Code, Effect, Finding, Guardrail, Pattern, Rule, RuleEffect, guardrail};
 
 /// The value that a metric's label takes for names that the bundle does not know.
 pub const OTHER: &str = "other";
@@ -28,6 +26,7 @@ pub const OTHER: &str = "other";
 pub struct Compiled {
     bundle: Bundle,
     pub(crate) slots: SlotTable,
+    pub(crate) axes: Axes,
     /// Rules that decide, the first to decide first.
     pub(crate) deciding: RuleSet,
     /// Rules that add obligations, by priority.
@@ -40,7 +39,7 @@ pub struct Compiled {
 /// Rules in rank order, and how to find them.
 #[derive(Debug)]
 pub(crate) struct RuleSet {
-    pub(crate) rules: Vec<CompiledRule>,
+    pub(crate) rules: Rules,
     pub(crate) index: Index,
 }
 
@@ -50,16 +49,11 @@ pub(crate) struct RuleSet {
 /// The findings say which expressions do not stand, all of them.
 pub fn bundle(bundle: Bundle) -> Result<Compiled, Vec<Finding>> {
     let mut slots = SlotTable::default();
-    let (deciding, modifying): (Vec<usize>, Vec<usize>) =
-        ranked(&bundle.rules).into_iter().partition(|source| {
-            bundle
-                .rules
-                .get(*source)
-                .and_then(|r| effect_of(&r.effect))
-                .is_some()
-        });
-    let deciding = rule_set(&bundle, &deciding, &mut slots);
-    let modifying = rule_set(&bundle, &modifying, &mut slots);
+    let (deciding, modifying): (Vec<usize>, Vec<usize>) = ranked(&bundle.rules)
+        .into_iter()
+        .partition(|source| bundle.rules.get(*source).and_then(|r| effect_of(&r.effect)).is_some());
+    let deciding = rules_of(&bundle, &deciding, &mut slots);
+    let modifying = rules_of(&bundle, &modifying, &mut slots);
     let (deciding, modifying) = match (deciding, modifying) {
         (Ok(deciding), Ok(modifying)) => (deciding, modifying),
         (a, b) => {
@@ -68,17 +62,15 @@ pub fn bundle(bundle: Bundle) -> Result<Compiled, Vec<Finding>> {
             return Err(findings);
         }
     };
+    let mut axes = Axes::default();
+    let mut indexed = |mut rules: Rules| {
+        let index = Index::of(&mut rules, &mut axes, slots.len());
+        RuleSet { rules, index }
+    };
+    let (deciding, modifying) = (indexed(deciding), indexed(modifying));
     let (agents, actions) = vocabulary(&bundle);
     let fields = FieldCheck::of(&bundle.fields);
-    Ok(Compiled {
-        bundle,
-        slots,
-        deciding,
-        modifying,
-        fields,
-        agents,
-        actions,
-    })
+    Ok(Compiled { bundle, slots, axes, deciding, modifying, fields, agents, actions })
 }
 
 impl Compiled {
@@ -102,10 +94,7 @@ impl Compiled {
 
     /// The guardrails that are switched on.
     pub fn enabled_guardrails(&self) -> impl Iterator<Item = &Guardrail> {
-        self.bundle
-            .guardrails
-            .iter()
-            .filter(|g| g.state == guardrail::State::Enabled)
+        self.bundle.guardrails.iter().filter(|g| g.state == guardrail::State::Enabled)
     }
 
     /// The agent's name as a metric may carry it: one of the bundle's own vocabulary, else
@@ -122,8 +111,9 @@ impl Compiled {
         self.actions.get(action).map_or(OTHER, |own| own)
     }
 
-    pub(crate) fn rule_source(&self, rule: &CompiledRule) -> Option<&Rule> {
-        self.bundle.rules.get(rule.source)
+    /// The rule as it was written.
+    pub(crate) fn written(&self, verdict: &Verdict) -> Option<&Rule> {
+        self.bundle.rules.get(verdict.source as usize)
     }
 }
 
@@ -139,77 +129,34 @@ pub(crate) const fn effect_of(effect: &RuleEffect) -> Option<Effect> {
 
 /// The enabled rules: by priority, the stricter first on a tie, then in document order.
 fn ranked(rules: &[Rule]) -> Vec<usize> {
-    let mut order: Vec<(usize, &Rule)> = rules
-        .iter()
-        .enumerate()
-        .filter(|(_, r)| r.enabled)
-        .collect();
-    order.sort_by_key(|(source, rule)| {
-        (
-            std::cmp::Reverse(rule.priority),
-            effect_of(&rule.effect),
-            *source,
-        )
-    });
+    let mut order: Vec<(usize, &Rule)> = rules.iter().enumerate().filter(|(_, r)| r.enabled).collect();
+    order.sort_by_key(|(source, rule)| (std::cmp::Reverse(rule.priority), effect_of(&rule.effect), *source));
     order.into_iter().map(|(source, _)| source).collect()
 }
 
-fn rule_set(
-    bundle: &Bundle,
-    order: &[usize],
-    slots: &mut SlotTable,
-) -> Result<RuleSet, Vec<Finding>> {
-    let has_expression = order
-        .iter()
-        .any(|source| bundle.rules.get(*source).is_some_and(|r| r.when.is_some()));
+fn rules_of(bundle: &Bundle, order: &[usize], slots: &mut SlotTable) -> Result<Rules, Vec<Finding>> {
+    let sources = || order.iter().filter_map(|source| bundle.rules.get(*source).map(|rule| (*source, rule)));
     let mut compile = || {
-        let rules = order
-            .iter()
-            .filter_map(|source| bundle.rules.get(*source).map(|rule| (*source, rule)));
-        let made: Vec<_> = rules
-            .map(|(source, rule)| {
-                CompiledRule::of(source, rule, slots, &bundle.data)
-                    .map_err(|problem| finding(rule, problem))
-            })
-            .collect();
-        made
-    };
-    let made = if has_expression {
-        let place = bundle
-            .rules
-            .first()
-            .map(|rule| rule.place)
-            .unwrap_or_default();
-        cel::on_deep_stack(&mut compile)
-            .map_err(|problem| vec![Finding::error(Code::BadExpression, place, problem.message)])?
-    } else {
-        compile()
-    };
-    let (mut rules, mut findings) = (Vec::with_capacity(made.len()), Vec::new());
-    for one in made {
-        match one {
-            Ok(rule) => rules.push(rule),
-            Err(finding) => findings.push(finding),
+        let (mut rules, mut findings) = (Rules::default(), Vec::new());
+        for (source, rule) in sources() {
+            if let Err(problem) = rules.push(source, rule, slots, &bundle.data) {
+                findings.push(finding(rule, problem));
+            }
         }
+        if findings.is_empty() { Ok(rules) } else { Err(findings) }
+    };
+    if sources().all(|(_, rule)| rule.when.is_none()) {
+        return compile();
     }
-    if findings.is_empty() {
-        let index = Index::of(&rules);
-        Ok(RuleSet { rules, index })
-    } else {
-        Err(findings)
-    }
+    let place = bundle.rules.first().map(|rule| rule.place).unwrap_or_default();
+    cel::on_deep_stack(&mut compile)
+        .unwrap_or_else(|problem| Err(vec![Finding::error(Code::BadExpression, place, problem.message)]))
 }
 
 fn finding(rule: &Rule, problem: Problem) -> Finding {
     let place = rule.when.as_ref().map_or(rule.place, |when| when.place);
-    let code = if problem.unknown_name {
-        Code::UnknownReference
-    } else {
-        Code::BadExpression
-    };
-    let at = problem
-        .offset
-        .map_or_else(String::new, |offset| format!(" (at byte {offset})"));
+    let code = if problem.unknown_name { Code::UnknownReference } else { Code::BadExpression };
+    let at = problem.offset.map_or_else(String::new, |offset| format!(" (at byte {offset})"));
     let message = format!("`when` of rule `{}`{at}: {}", rule.id, problem.message);
     let mut finding = Finding::error(code, place, message).about(rule.id.as_str());
     finding.suggestion = problem.suggestion;
@@ -217,30 +164,19 @@ fn finding(rule: &Rule, problem: Problem) -> Finding {
 }
 
 /// The agents and actions that the bundle names exactly.
-fn vocabulary(
-    bundle: &Bundle,
-) -> (
-    HashSet<Box<str>, RandomState>,
-    HashSet<Box<str>, RandomState>,
-) {
+fn vocabulary(bundle: &Bundle) -> (HashSet<Box<str>, RandomState>, HashSet<Box<str>, RandomState>) {
     let rules = bundle.rules.iter();
     let agents = rules.clone().flat_map(|r| [&r.agent, &r.target.agents]);
     let actions = rules.flat_map(|r| [&r.action, &r.target.actions]);
     let targets = || bundle.guardrails.iter().map(|g| &g.targeting);
     let agents = agents.chain(targets().map(|t| &t.agents));
     let actions = actions.chain(targets().map(|t| &t.actions));
-    (
-        agents.flat_map(exact).collect(),
-        actions.flat_map(exact).collect(),
-    )
+    (agents.flat_map(exact).collect(), actions.flat_map(exact).collect())
 }
 
 fn exact(patterns: &Option<Vec<Pattern>>) -> impl Iterator<Item = Box<str>> {
-    patterns
-        .iter()
-        .flatten()
-        .filter_map(|pattern| match pattern {
-            Pattern::Exact(text) => Some(text.clone()),
-            Pattern::Glob(_) => None,
-        })
+    patterns.iter().flatten().filter_map(|pattern| match pattern {
+        Pattern::Exact(text) => Some(text.clone()),
+        Pattern::Glob(_) => None,
+    })
 }

@@ -6,14 +6,13 @@ use foldhash::fast::RandomState;
 
 use crate::condition::glob::Glob;
 use crate::model::request::Request;
-use crate::model::{Field, Pattern, Phase, Phases, Rule, Scope, ScopeLevel, Target};
+use crate::model::{Field, Pattern, Phases, Rule, Scope, ScopeLevel, Target};
 use crate::value::View;
 
 /// Everything that a request must be for a rule to be considered.
-#[derive(Debug)]
-pub struct Needs {
-    phases: Phases,
-    needs: Box<[Need]>,
+pub(super) struct Needs {
+    pub(super) phases: Phases,
+    pub(super) needs: Vec<Need>,
 }
 
 /// One field and the texts that it must (or must not) hold.
@@ -24,53 +23,68 @@ pub(super) struct Need {
     pub(super) texts: Texts,
 }
 
-/// A set of texts: some exact, some by glob.
+/// A set of texts: one, or some exact and some by glob.
 #[derive(Debug)]
-pub(super) struct Texts {
-    pub(super) exact: HashSet<Box<str>, RandomState>,
-    pub(super) globs: Box<[Glob]>,
+pub(super) enum Texts {
+    One(Box<str>),
+    Many(Box<Many>),
+}
+
+/// Several texts, or globs.
+#[derive(Debug)]
+pub(super) struct Many {
+    exact: HashSet<Box<str>, RandomState>,
+    globs: Box<[Glob]>,
 }
 
 impl Texts {
     fn of(patterns: &[Pattern]) -> Self {
-        let mut texts = Self {
-            exact: HashSet::default(),
-            globs: Box::default(),
-        };
-        let mut globs = Vec::new();
+        if let [Pattern::Exact(text)] = patterns {
+            return Self::One(text.clone());
+        }
+        let (mut exact, mut globs) = (HashSet::default(), Vec::new());
         for pattern in patterns {
             match pattern {
                 Pattern::Exact(text) => {
-                    texts.exact.insert(text.clone());
+                    exact.insert(text.clone());
                 }
                 Pattern::Glob(glob) => globs.push(glob.clone()),
             }
         }
-        texts.globs = globs.into();
-        texts
+        Self::Many(Box::new(Many { exact, globs: globs.into() }))
     }
 
     fn hold(&self, text: &str) -> bool {
-        let exact = match self.exact.len() {
-            0 => false,
-            1 => self.exact.iter().any(|own| **own == *text),
-            _ => self.exact.contains(text),
+        match self {
+            Self::One(own) => **own == *text,
+            Self::Many(many) => many.exact.contains(text) || many.globs.iter().any(|glob| glob.matches(text)),
+        }
+    }
+
+    /// The texts that are no globs.
+    pub(super) fn exact(&self) -> impl Iterator<Item = &str> {
+        let (one, many) = match self {
+            Self::One(text) => (Some(&**text), None),
+            Self::Many(many) => (None, Some(many.exact.iter().map(|text| &**text))),
         };
-        exact || self.globs.iter().any(|glob| glob.matches(text))
+        one.into_iter().chain(many.into_iter().flatten())
+    }
+
+    /// The globs.
+    pub(super) fn globs(&self) -> &[Glob] {
+        match self {
+            Self::One(_) => &[],
+            Self::Many(many) => &many.globs,
+        }
     }
 }
 
 impl Needs {
     /// All that a rule is about.
-    #[must_use]
-    pub fn of_rule(rule: &Rule) -> Self {
+    pub(super) fn of_rule(rule: &Rule) -> Self {
         let mut needs = target_needs(&rule.target);
         let mut need = |field, patterns: &[Pattern]| {
-            needs.push(Need {
-                field,
-                wanted: true,
-                texts: Texts::of(patterns),
-            });
+            needs.push(Need { field, wanted: true, texts: Texts::of(patterns) });
         };
         if let Some(agents) = &rule.agent {
             need(Field::Agent, agents);
@@ -81,34 +95,7 @@ impl Needs {
         if let Scope::Level(level, Some(pattern)) = &rule.scope {
             need(scope_field(*level), std::slice::from_ref(pattern));
         }
-        Self {
-            phases: rule.target.phases,
-            needs: needs.into(),
-        }
-    }
-
-    /// The first field that the request does not fit; `None` when it fits all.
-    #[must_use]
-    pub fn misfit(&self, request: &Request<'_>, environment: &str) -> Option<Misfit> {
-        let phase = match self.phases {
-            Phases::Any => true,
-            Phases::Dispatch => request.phase == Phase::Dispatch,
-            Phases::Enqueue => request.phase == Phase::Enqueue,
-        };
-        if !phase {
-            return Some(Misfit {
-                field: Field::Phase,
-            });
-        }
-        let misfit = self
-            .needs
-            .iter()
-            .find(|need| !need.holds(request, environment));
-        misfit.map(|need| Misfit { field: need.field })
-    }
-
-    pub(super) fn wanted(&self) -> impl Iterator<Item = &Need> {
-        self.needs.iter().filter(|need| need.wanted)
+        Self { phases: rule.target.phases, needs }
     }
 }
 
@@ -120,7 +107,8 @@ pub struct Misfit {
 }
 
 impl Need {
-    fn holds(&self, request: &Request<'_>, environment: &str) -> bool {
+    /// Whether the request holds one of these texts there (or none, where none is wanted).
+    pub(super) fn holds(&self, request: &Request<'_>, environment: &str) -> bool {
         let list = match self.field {
             Field::Roles => request.subject.roles,
             Field::Tags => request.action.tags,
@@ -199,16 +187,10 @@ fn target_needs(target: &Target) -> Vec<Need> {
         (Field::Roles, &target.roles),
         (Field::Tags, &target.tags_include),
     ];
-    let all = wanted
-        .into_iter()
-        .map(|(field, patterns)| (field, true, patterns));
+    let all = wanted.into_iter().map(|(field, patterns)| (field, true, patterns));
     let all = all.chain([(Field::Tags, false, &target.tags_exclude)]);
     let need = |(field, wanted, patterns): (Field, bool, &Option<Vec<Pattern>>)| {
-        patterns.as_ref().map(|patterns| Need {
-            field,
-            wanted,
-            texts: Texts::of(patterns),
-        })
+        patterns.as_ref().map(|patterns| Need { field, wanted, texts: Texts::of(patterns) })
     };
     all.filter_map(need).collect()
 }

@@ -23,10 +23,7 @@ pub fn equals(value: View<'_>, constant: &Const) -> Truth {
     }
 }
 
-#[expect(
-    clippy::float_cmp,
-    reason = "equality of doubles is what the bundle asks for"
-)]
+#[expect(clippy::float_cmp, reason = "equality of doubles is what the bundle asks for")]
 const fn numbers_equal(a: f64, b: f64) -> Truth {
     if a == b { Truth::True } else { Truth::False }
 }
@@ -36,30 +33,21 @@ fn lists_equal(value: &dyn Seq, constant: &[Const]) -> Truth {
         return Truth::False;
     }
     let pair = |(i, c): (usize, &Const)| value.at(i).map_or(Truth::False, |v| equals(v, c));
-    constant
-        .iter()
-        .enumerate()
-        .map(pair)
-        .fold(Truth::True, Truth::and)
+    constant.iter().enumerate().map(pair).fold(Truth::True, Truth::and)
 }
 
 fn maps_equal(value: &dyn Fields, constant: &ConstMap) -> Truth {
     if value.len() != constant.len() {
         return Truth::False;
     }
-    let pairs = constant
-        .iter()
-        .map(|(name, own)| value.field(name).map_or(Truth::False, |v| equals(v, own)));
+    let pairs = constant.iter().map(|(name, own)| value.field(name).map_or(Truth::False, |v| equals(v, own)));
     pairs.fold(Truth::True, Truth::and)
 }
 
 /// Whether the value equals one of the constants.
 #[must_use]
 pub fn is_one_of(value: View<'_>, constants: &[Const]) -> Truth {
-    let any = constants
-        .iter()
-        .map(|c| equals(value, c))
-        .fold(Truth::False, Truth::or);
+    let any = constants.iter().map(|c| equals(value, c)).fold(Truth::False, Truth::or);
     match value {
         View::Number(n) if n.is_nan() => Truth::Error,
         _ => any,

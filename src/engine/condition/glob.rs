@@ -21,10 +21,7 @@ enum Token {
     Char(char),
     One,
     Run,
-    Class {
-        negated: bool,
-        ranges: Vec<(char, char)>,
-    },
+    Class { negated: bool, ranges: Vec<(char, char)> },
 }
 
 /// Why a text is no glob.
@@ -67,10 +64,7 @@ impl Glob {
         }
         let mut rest = text.chars().peekable();
         let alternatives = parse_sequence(&mut rest, Depth::Top)?;
-        Ok(Self {
-            text: text.into(),
-            alternatives,
-        })
+        Ok(Self { text: text.into(), alternatives })
     }
 
     /// The glob as it was written.
@@ -79,10 +73,29 @@ impl Glob {
         &self.text
     }
 
+    /// How much it spells out: characters and signs over all alternatives.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.alternatives.iter().map(Vec::len).sum()
+    }
+
     /// Whether the whole text fits. Time grows at most with the product of both lengths.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         self.alternatives.iter().any(|tokens| fits(tokens, text))
+    }
+
+    /// Whether each alternative is no more than its [`Anchor`]: a text, or one with a `*` at one
+    /// end.
+    #[must_use]
+    pub fn is_anchor(&self) -> bool {
+        self.alternatives.iter().all(|tokens| {
+            let runs = tokens.iter().filter(|token| **token == Token::Run).count();
+            let literals = tokens.iter().filter(|token| matches!(token, Token::Char(_))).count();
+            let at_an_end = tokens.first() == Some(&Token::Run) || tokens.last() == Some(&Token::Run);
+            literals == tokens.len()
+                || (literals > 0 && runs == 1 && literals + 1 == tokens.len() && at_an_end)
+        })
     }
 
     /// What each alternative pins down, for an index.
@@ -100,6 +113,8 @@ pub enum Anchor {
     Prefix(String),
     /// Every text it fits ends so.
     Suffix(String),
+    /// Every text it fits holds this somewhere.
+    Inside(String),
     /// Nothing.
     Nothing,
 }
@@ -118,10 +133,13 @@ fn anchor(tokens: &[Token]) -> Anchor {
     }
     let mut suffix: Vec<char> = tokens.iter().rev().map_while(literal).collect();
     suffix.reverse();
-    if suffix.is_empty() {
-        Anchor::Nothing
-    } else {
-        Anchor::Suffix(suffix.into_iter().collect())
+    if !suffix.is_empty() {
+        return Anchor::Suffix(suffix.into_iter().collect());
+    }
+    let literals = tokens.split(|token| literal(token).is_none());
+    match literals.max_by_key(|run| run.len()) {
+        Some(longest) if !longest.is_empty() => Anchor::Inside(longest.iter().filter_map(literal).collect()),
+        _ => Anchor::Nothing,
     }
 }
 
@@ -138,10 +156,7 @@ fn fits(tokens: &[Token], text: &str) -> bool {
             }
             Some((token, rest)) => {
                 let mut chars = input.chars();
-                chars
-                    .next()
-                    .filter(|c| token.takes(*c))
-                    .map(|_| (rest, chars.as_str()))
+                chars.next().filter(|c| token.takes(*c)).map(|_| (rest, chars.as_str()))
             }
             None if input.is_empty() => return true,
             None => None,
@@ -238,10 +253,7 @@ fn extend(heads: &[Vec<Token>], tails: &[Vec<Token>]) -> Result<Vec<Vec<Token>>,
         both.dedup_by(|a, b| *a == Token::Run && *b == Token::Run);
         both
     };
-    Ok(heads
-        .iter()
-        .flat_map(|head| tails.iter().map(move |tail| pair(head, tail)))
-        .collect())
+    Ok(heads.iter().flat_map(|head| tails.iter().map(move |tail| pair(head, tail))).collect())
 }
 
 fn parse_class(rest: &mut Chars<'_>) -> Result<Token, GlobError> {
@@ -351,11 +363,21 @@ mod tests {
     #[test]
     fn anchors_say_what_is_pinned() {
         let anchors = |glob| Glob::parse(glob).unwrap().anchors().collect::<Vec<_>>();
-        assert_eq!(
-            anchors("a{b,c*}"),
-            [Anchor::Exact("ab".into()), Anchor::Prefix("ac".into())]
-        );
+        assert_eq!(anchors("a{b,c*}"), [Anchor::Exact("ab".into()), Anchor::Prefix("ac".into())]);
         assert_eq!(anchors("*.x"), [Anchor::Suffix(".x".into())]);
-        assert_eq!(anchors("*x*"), [Anchor::Nothing]);
+        assert_eq!(anchors("*x?yz*"), [Anchor::Inside("yz".into())]);
+        assert_eq!(anchors("*?*"), [Anchor::Nothing]);
+        for (glob, want) in [
+            ("a*", true),
+            ("*a", true),
+            ("a", true),
+            ("{a,b*}", true),
+            ("a*b", false),
+            ("*", false),
+            ("a?", false),
+            ("*a*", false),
+        ] {
+            assert_eq!(Glob::parse(glob).unwrap().is_anchor(), want, "{glob}");
+        }
     }
 }

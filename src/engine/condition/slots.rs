@@ -18,6 +18,14 @@ use crate::value::{Fields, View};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SlotId(pub(crate) u32);
 
+impl SlotId {
+    /// Its place among the bundle's slots.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// What a slot holds for one request.
 #[derive(Clone, Copy, Debug)]
 pub enum Slot<'a> {
@@ -104,11 +112,7 @@ impl SlotTable {
             Path::Either(field) => {
                 let segments = field.name().split('.').map(Box::from).collect();
                 let context = self.intern(&Path::Context(segments));
-                self.either.push(Either {
-                    field: *field,
-                    slot,
-                    context,
-                });
+                self.either.push(Either { field: *field, slot, context });
             }
             Path::Context(segments) if segments.is_empty() => self.whole_context = Some(slot),
             Path::Context(segments) => {
@@ -170,9 +174,7 @@ impl Node {
         match value {
             View::Map(fields) => self.fill(fields, into),
             View::Null | View::Bool(_) | View::Number(_) | View::Str(_) | View::List(_) => {
-                self.children
-                    .values()
-                    .for_each(|child| child.break_off(into));
+                self.children.values().for_each(|child| child.break_off(into));
             }
         }
     }
@@ -181,9 +183,7 @@ impl Node {
         if let Some(slot) = self.slot {
             into.put(slot, Slot::Broken);
         }
-        self.children
-            .values()
-            .for_each(|child| child.break_off(into));
+        self.children.values().for_each(|child| child.break_off(into));
     }
 }
 
@@ -192,24 +192,13 @@ impl Node {
 pub fn own_field<'a>(request: &Request<'a>, environment: &'a str, field: Field) -> Slot<'a> {
     let (subject, action, estimate) = (&request.subject, &request.action, &request.estimate);
     let text = |text: &'a str| {
-        if text.is_empty() {
-            Slot::Absent
-        } else {
-            Slot::Value(View::Str(text))
-        }
+        if text.is_empty() { Slot::Absent } else { Slot::Value(View::Str(text)) }
     };
     let list = |list: &'a dyn crate::value::Seq| {
-        if list.is_empty() {
-            Slot::Unset(View::List(list))
-        } else {
-            Slot::Value(View::List(list))
-        }
+        if list.is_empty() { Slot::Unset(View::List(list)) } else { Slot::Value(View::List(list)) }
     };
     let number = |n: Option<f64>| n.map_or(Slot::Absent, |n| Slot::Value(View::Number(n)));
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a request's numbers are doubles"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "a request's numbers are doubles")]
     let count = |n: Option<u64>| number(n.map(|n| n as f64));
     match field {
         Field::Agent => text(subject.agent),
@@ -270,9 +259,7 @@ impl<'a> Slots<'a> {
     #[must_use]
     pub fn get(&self, slot: SlotId) -> Slot<'a> {
         let place = self.places.get(slot.0 as usize).copied().unwrap_or(0);
-        let held = (place as usize)
-            .checked_sub(1)
-            .and_then(|at| self.held.get(at));
+        let held = (place as usize).checked_sub(1).and_then(|at| self.held.get(at));
         held.map_or(Slot::Absent, |(_, value)| *value)
     }
 
@@ -298,9 +285,6 @@ impl<'a> Slots<'a> {
         self.held.clear();
         // An empty vector is collected in place: the room is kept, and no borrow with it.
         let held = self.held.into_iter().map_while(|_| None).collect();
-        Slots {
-            places: self.places,
-            held,
-        }
+        Slots { places: self.places, held }
     }
 }

@@ -3,7 +3,8 @@
 use super::authorize::Question;
 use super::{Answer, Decision, Request, Scratch, authorize};
 use crate::compile::Compiled;
-use crate::compile::rule::{CompiledRule, Part, PartBy};
+use crate::compile::index::{Asked, Pairs};
+use crate::compile::rules::{Part, PartBy, RuleRef, VerdictKind};
 use crate::condition::slots::{Slot, Slots, own_field};
 use crate::condition::truth::Truth;
 use crate::id::RuleId;
@@ -73,26 +74,19 @@ pub fn explain<'a>(
     let environment = request.environment_or(servers_environment);
     let mut slots = Slots::default();
     bundle.slots.fill(request, environment, &mut slots);
-    let question = Question {
-        bundle,
-        request,
-        environment,
-        slots: &slots,
-        now,
-    };
+    let asked = Asked { request, environment, slots: &slots, pairs: &Pairs::default() };
+    let question = Question { bundle, asked, now };
     let mut rules: Vec<RuleTrace<'a>> = Vec::new();
-    for rule in &bundle.deciding.rules {
+    for rule in bundle.deciding.rules.iter() {
         rules.extend(question.trace(rule, &decision));
     }
-    for rule in &bundle.modifying.rules {
+    for rule in bundle.modifying.rules.iter() {
         rules.extend(question.trace(rule, &decision));
     }
     let off = bundle.source().rules.iter().filter(|rule| !rule.enabled);
     rules.extend(off.map(|rule| RuleTrace::new(&rule.id, RuleOutcome::Disabled)));
     if rules.len() > MAX_TRACES {
-        rules.sort_by_key(|trace| {
-            trace.conditions.is_empty() && trace.outcome == RuleOutcome::False
-        });
+        rules.sort_by_key(|trace| trace.conditions.is_empty() && trace.outcome == RuleOutcome::False);
         rules.truncate(MAX_TRACES);
     }
     Explanation { decision, rules }
@@ -112,96 +106,59 @@ impl<'a> RuleTrace<'a> {
 }
 
 impl<'a> Question<'_, 'a> {
-    fn trace(&self, rule: &'a CompiledRule, decision: &Decision<'a>) -> Option<RuleTrace<'a>> {
-        let id = &self.bundle.rule_source(rule)?.id;
-        if let Some(misfit) = rule.needs.misfit(self.request, self.environment) {
-            let mut trace = RuleTrace::new(id, RuleOutcome::False);
+    fn trace(&self, rule: RuleRef<'a>, decision: &Decision<'a>) -> Option<RuleTrace<'a>> {
+        let Asked { request, environment, slots, .. } = self.asked;
+        let verdict = rule.verdict()?;
+        if let Some(misfit) = rule.misfit(request, environment) {
+            let mut trace = RuleTrace::new(&verdict.id, RuleOutcome::False);
             trace.condition = format!("target: {}", misfit.field.name());
-            let own = own_field(self.request, self.environment, misfit.field);
-            trace.actual = own.read().ok().map(to_json);
+            trace.actual = own_field(request, environment, misfit.field).read().ok().map(to_json);
             return Some(trace);
         }
-        let says = rule.conditions(self.slots, self.now);
-        let mut trace = RuleTrace::new(id, self.outcome(rule, id, says, decision));
-        let parts = rule.parts.iter().map(|part| (part, self.part(rule, part)));
+        let says = rule.conditions(slots, self.now);
+        let mut trace = RuleTrace::new(&verdict.id, outcome(rule, verdict.kind, says, decision));
+        let parts = rule.parts().iter().map(|part| (part, rule.part(part.by, slots, self.now)));
         let parts: Vec<(&Part, Truth)> = parts.collect();
-        if let Some((part, truth)) = parts
-            .iter()
-            .find(|(_, truth)| *truth == says && says != Truth::True)
-        {
+        let telling = parts.iter().find(|(_, truth)| *truth == says && says != Truth::True);
+        if let Some((part, truth)) = telling {
             trace.condition = part.text.to_string();
-            trace.actual = self.actual(rule, part);
+            let slot = self.slot(rule, part);
+            trace.actual = slot.and_then(|slot| slot.read().ok()).map(to_json);
             if *truth == Truth::Error {
-                trace.error = self.why(rule, part);
+                trace.error = why(slot);
             }
         }
-        trace.conditions = parts
-            .iter()
-            .map(|(part, truth)| (&*part.text, *truth))
-            .collect();
+        trace.conditions = parts.iter().map(|(part, truth)| (&*part.text, *truth)).collect();
         Some(trace)
     }
 
-    fn outcome(
-        &self,
-        rule: &CompiledRule,
-        id: &RuleId,
-        says: Truth,
-        decision: &Decision<'_>,
-    ) -> RuleOutcome {
-        let modifies = self
-            .bundle
-            .rule_source(rule)
-            .is_some_and(|rule| matches!(rule.effect, crate::model::RuleEffect::Modify(_)));
-        match says {
-            _ if decision.rule == Some(id) => RuleOutcome::Decided,
-            Truth::False => RuleOutcome::False,
-            Truth::Absent => RuleOutcome::Absent,
-            Truth::Error if !rule.fails_closed => RuleOutcome::Error,
-            Truth::True if modifies && matches!(decision.answer, Answer::Allow(_)) => {
-                RuleOutcome::Matched
-            }
-            Truth::True | Truth::Error => RuleOutcome::Outranked,
-        }
-    }
-
-    fn part(&self, rule: &'a CompiledRule, part: &Part) -> Truth {
-        match part.by {
-            PartBy::Constant(truth) => truth,
-            PartBy::Test(at) => rule
-                .tests
-                .get(at)
-                .map_or(Truth::False, |test| test.holds(self.slots)),
-            PartBy::Program(at) => rule
-                .programs
-                .get(at)
-                .map_or(Truth::False, |program| program.holds(self.slots, self.now)),
-        }
-    }
-
     /// What the request holds where the part looks; `None` where it looks at more than one field.
-    fn actual(&self, rule: &CompiledRule, part: &Part) -> Option<serde_json::Value> {
-        let PartBy::Test(at) = part.by else {
-            return None;
-        };
-        let test = rule.tests.get(at)?;
-        self.slots.get(test.slot).read().ok().map(to_json)
+    fn slot(&self, rule: RuleRef<'_>, part: &Part) -> Option<Slot<'a>> {
+        let PartBy::Test(at) = part.by else { return None };
+        rule.tests().get(at).map(|test| self.asked.slots.get(test.slot()))
     }
+}
 
-    fn why(&self, rule: &CompiledRule, part: &Part) -> String {
-        let slot = match part.by {
-            PartBy::Test(at) => rule.tests.get(at).map(|test| self.slots.get(test.slot)),
-            PartBy::Constant(_) | PartBy::Program(_) => None,
-        };
-        match slot {
-            Some(Slot::Broken) => "a part of the path is not a map".into(),
-            Some(Slot::Value(View::Number(n))) if n.is_nan() => {
-                "the value is not a number (NaN)".into()
-            }
-            Some(Slot::Value(value)) => format!("{} cannot be compared so", value.type_name()),
-            Some(Slot::Unset(_) | Slot::Absent) | None => {
-                "a part cannot be computed from the values of this request".into()
-            }
+fn outcome(rule: RuleRef<'_>, kind: VerdictKind, says: Truth, decision: &Decision<'_>) -> RuleOutcome {
+    let decided = rule.verdict().is_some_and(|verdict| decision.rule == Some(&verdict.id));
+    let allowed = matches!(decision.answer, Answer::Allow(_));
+    match says {
+        _ if decided => RuleOutcome::Decided,
+        Truth::False => RuleOutcome::False,
+        Truth::Absent => RuleOutcome::Absent,
+        Truth::Error if !rule.fails_closed() => RuleOutcome::Error,
+        Truth::True if kind == VerdictKind::Modify && allowed => RuleOutcome::Matched,
+        Truth::True | Truth::Error => RuleOutcome::Outranked,
+    }
+}
+
+fn why(slot: Option<Slot<'_>>) -> String {
+    match slot {
+        Some(Slot::Broken) => "a part of the path is not a map".into(),
+        Some(Slot::Value(View::Number(n))) if n.is_nan() => "the value is not a number (NaN)".into(),
+        Some(Slot::Value(value)) => format!("{} cannot be compared so", value.type_name()),
+        Some(Slot::Unset(_) | Slot::Absent) | None => {
+            "a part cannot be computed from the values of this request".into()
         }
     }
 }

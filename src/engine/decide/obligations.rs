@@ -16,18 +16,12 @@ impl<'a> Merge<'a> {
     /// Starts with the mode that was requested.
     pub(super) fn of(bundle: &'a Bundle, request: &Request<'a>) -> Self {
         let order = &bundle.defaults.mode_order;
-        Self {
-            order,
-            mode: request.mode,
-            limits: Caps::default(),
-            timeout: None,
-        }
+        Self { order, mode: request.mode, limits: Caps::default(), timeout: None }
     }
 
     pub(super) fn add(&mut self, modify: &'a Modify) {
         if let Some(mode) = &modify.mode {
-            let replaces =
-                self.mode.is_empty() || self.strictness(mode) < self.strictness(self.mode);
+            let replaces = self.mode.is_empty() || self.strictness(mode) < self.strictness(self.mode);
             if replaces {
                 self.mode = mode;
             }
@@ -38,22 +32,13 @@ impl<'a> Merge<'a> {
 
     /// The obligations; what is left of the caller's deadline caps a timeout that there is.
     pub(super) fn finish(self, time_left: Option<Span>) -> Obligations<'a> {
-        let timeout = self
-            .timeout
-            .map(|own| time_left.map_or(own, |left| own.min(left)));
-        Obligations {
-            mode: self.mode,
-            limits: self.limits,
-            timeout,
-        }
+        let timeout = self.timeout.map(|own| time_left.map_or(own, |left| own.min(left)));
+        Obligations { mode: self.mode, limits: self.limits, timeout }
     }
 
     /// The strictest is the lowest; a mode that is not listed is stricter than all that are.
     fn strictness(&self, mode: &str) -> usize {
-        self.order
-            .iter()
-            .position(|own| **own == *mode)
-            .map_or(0, |at| at + 1)
+        self.order.iter().position(|own| **own == *mode).map_or(0, |at| at + 1)
     }
 }
 

@@ -4,6 +4,8 @@
 //! cargo run -p tollgate-engine --example embed
 //! ```
 
+#![expect(clippy::print_stdout, reason = "an example shows what comes out")]
+
 use tollgate_engine::decide::{Action, Answer, Estimate, Request, Scratch, Subject, authorize};
 use tollgate_engine::model::Phase;
 use tollgate_engine::read::{Bounds, SourceFile};
@@ -61,7 +63,9 @@ fn main() {
     let Some(bundle) = reading.bundle else { return };
     let compiled = match compile::bundle(bundle) {
         Ok(compiled) => compiled,
-        Err(findings) => return findings.iter().for_each(|finding| println!("{}", finding.message)),
+        Err(findings) => {
+            return findings.iter().for_each(|finding| println!("{}", finding.message));
+        }
     };
 
     // One scratch for each thread: it keeps its room from one decision to the next.

@@ -307,13 +307,7 @@ impl Breaker {
     /// A breaker that is closed and has seen nothing.
     #[must_use]
     pub const fn closed() -> Self {
-        Self {
-            phase: Phase::Closed,
-            since: Moment::ZERO,
-            epoch: 0,
-            reopened: 0,
-            seen: Seen::Nothing,
-        }
+        Self { phase: Phase::Closed, since: Moment::ZERO, epoch: 0, reopened: 0, seen: Seen::Nothing }
     }
 
     /// What it is now: an open one whose cooldown is over is half open.
@@ -322,11 +316,9 @@ impl Breaker {
         let over = || rules.rest(self, now) == Some(Span::default());
         match &self.phase {
             Phase::Open if over() => BreakerState::HalfOpen,
-            Phase::Open
-            | Phase::Closed
-            | Phase::HalfOpen { .. }
-            | Phase::ForcedOpen
-            | Phase::Disabled => self.noted(),
+            Phase::Open | Phase::Closed | Phase::HalfOpen { .. } | Phase::ForcedOpen | Phase::Disabled => {
+                self.noted()
+            }
         }
     }
 
@@ -343,9 +335,7 @@ impl Breaker {
             BreakerState::Disabled => Phase::Disabled,
             BreakerState::Closed => Phase::Closed,
             BreakerState::Open => Phase::Open,
-            BreakerState::HalfOpen => {
-                Phase::HalfOpen { probes: Leases::default(), succeeded: 0 }
-            }
+            BreakerState::HalfOpen => Phase::HalfOpen { probes: Leases::default(), succeeded: 0 },
         };
         self.reopened = 0;
         self.become_(phase, now)

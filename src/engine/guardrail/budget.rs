@@ -312,8 +312,8 @@ impl Budget {
     #[must_use]
     pub fn is_fresh(&self, latest: Window, now: Moment) -> bool {
         let over = latest.start() >= self.window.end;
-        let settled = self.cleared == Moment::ZERO
-            || self.cleared.after(super::breaker::REPORT_HORIZON) <= now;
+        let settled =
+            self.cleared == Moment::ZERO || self.cleared.after(super::breaker::REPORT_HORIZON) <= now;
         (over || self.is_unused()) && settled
     }
 
@@ -397,11 +397,7 @@ impl BudgetRules {
     }
 
     /// How much of each measure is used.
-    pub fn rooms<'a>(
-        &'a self,
-        state: Option<&'a Budget>,
-        wall: WallTime,
-    ) -> impl Iterator<Item = Room> + 'a {
+    pub fn rooms<'a>(&'a self, state: Option<&'a Budget>, wall: WallTime) -> impl Iterator<Item = Room> + 'a {
         let latest = Window::at(self.window, wall);
         let window = state.map_or(latest, |state| state.window);
         let limits = MEASURES.into_iter().zip(self.limits.0).enumerate();

@@ -22,9 +22,8 @@ const GRACE: Span = Span::from_nanos(10_000_000_000);
 /// action that keeps its obligation keeps its place.
 #[must_use]
 pub fn lease_length(own: Span, timeout: Option<Span>) -> Span {
-    let kept = timeout.map_or(Span::default(), |timeout| {
-        Span::from_nanos(timeout.nanos().saturating_add(GRACE.nanos()))
-    });
+    let kept = timeout
+        .map_or(Span::default(), |timeout| Span::from_nanos(timeout.nanos().saturating_add(GRACE.nanos())));
     own.max(kept)
 }
 
@@ -38,21 +37,13 @@ impl Concurrency {
             return Err(Refused::for_good(ReasonCode::LimitUnreachable));
         }
         match leases.filter(|leases| leases.len() >= self.max_in_flight).and_then(Leases::first) {
-            Some(first) => {
-                Err(Refused::until(ReasonCode::ConcurrencyFull, first.ends.since(now)))
-            }
+            Some(first) => Err(Refused::until(ReasonCode::ConcurrencyFull, first.ends.since(now))),
             None => Ok(()),
         }
     }
 
     /// Takes a place.
-    pub fn charge(
-        &self,
-        leases: &mut Leases<()>,
-        id: LeaseId,
-        timeout: Option<Span>,
-        now: Moment,
-    ) -> Lease {
+    pub fn charge(&self, leases: &mut Leases<()>, id: LeaseId, timeout: Option<Span>, now: Moment) -> Lease {
         let lease = Lease { ends: now.after(lease_length(self.lease, timeout)), id };
         leases.insert(lease, ());
         lease

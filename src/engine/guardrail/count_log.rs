@@ -73,12 +73,7 @@ impl Shape {
         // With limits far apart the large one must still fit.
         let coarse = largest.div_ceil(MOST_GROUPS).max(1).next_power_of_two().ilog2();
         let group = if largest >> fine < MOST_GROUPS { fine } else { fine.max(coarse) };
-        Self {
-            window,
-            keep: largest,
-            group: u8::try_from(group).unwrap_or(63),
-            step: Step::of(window),
-        }
+        Self { window, keep: largest, group: u8::try_from(group).unwrap_or(63), step: Step::of(window) }
     }
 
     /// The longest window.
@@ -118,15 +113,7 @@ impl CountLog {
     /// An empty log of this shape.
     #[must_use]
     pub fn new(shape: &Shape) -> Self {
-        Self {
-            base: 0,
-            ring: Box::default(),
-            fill: 0,
-            head: 0,
-            len: 0,
-            group: shape.group,
-            step: shape.step,
-        }
+        Self { base: 0, ring: Box::default(), fill: 0, head: 0, len: 0, group: shape.group, step: shape.step }
     }
 
     /// The units that were charged within this window.
@@ -214,9 +201,9 @@ impl CountLog {
     fn units_from(&self, first: u8) -> u64 {
         match self.len.saturating_sub(first) {
             0 => 0,
-            live => u64::from(live.saturating_sub(1))
-                .saturating_mul(self.group_units())
-                .saturating_add(self.fill),
+            live => {
+                u64::from(live.saturating_sub(1)).saturating_mul(self.group_units()).saturating_add(self.fill)
+            }
         }
     }
 

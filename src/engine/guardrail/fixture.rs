@@ -9,9 +9,8 @@ use super::live::{Guards, Live, Reconciled};
 use super::state::At;
 use crate::id::GuardrailName;
 use crate::model::guardrail::{
-    Algorithm, Budget, BudgetEstimate, BudgetLimits, CircuitBreaker, Concurrency, Cooldown,
-    Enforcement, ErrorKind, OnExpiry, OnMaxKeys, RateLimit, Refusal, Rules, Sampling,
-    ScopeOfState, State,
+    Algorithm, Budget, BudgetEstimate, BudgetLimits, CircuitBreaker, Concurrency, Cooldown, Enforcement,
+    ErrorKind, OnExpiry, OnMaxKeys, RateLimit, Refusal, Rules, Sampling, ScopeOfState, State,
 };
 use crate::model::place::Placed;
 use crate::model::request::Estimate;

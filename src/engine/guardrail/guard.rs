@@ -120,12 +120,7 @@ impl Shared {
 impl Guard {
     /// The guardrail with this number, whose state is shared like this.
     #[must_use]
-    pub(super) fn of(
-        guardrail: &Guardrail,
-        id: GuardId,
-        shared: Shared,
-        keys: Arc<Directory>,
-    ) -> Self {
+    pub(super) fn of(guardrail: &Guardrail, id: GuardId, shared: Shared, keys: Arc<Directory>) -> Self {
         let (key_by, cost, spread) = match &guardrail.rules {
             written::Rules::RateLimit(r) => (&*r.key_by, r.cost.clone(), r.retry_after_spread),
             written::Rules::Retry(r) => (&*r.key_by, None, 0.0),
@@ -191,10 +186,9 @@ impl Rules {
                 lease: rules.lease,
                 on_expiry: rules.on_expiry,
             }),
-            written::Rules::Concurrency(rules) => Self::Concurrency(Concurrency {
-                max_in_flight: rules.max_in_flight,
-                lease: rules.lease,
-            }),
+            written::Rules::Concurrency(rules) => {
+                Self::Concurrency(Concurrency { max_in_flight: rules.max_in_flight, lease: rules.lease })
+            }
             written::Rules::Sampling(rules) => {
                 Self::Sampling(Sampling::new(rules.rate), kinds(&rules.key_by).into())
             }

@@ -102,20 +102,12 @@ impl Table {
 
 impl Shard {
     fn new(seed: Seed) -> Self {
-        Self {
-            seed,
-            index: HashTable::new(),
-            slots: Slots::default(),
-            leases: 0,
-            watched: Vec::new(),
-        }
+        Self { seed, index: HashTable::new(), slots: Slots::default(), leases: 0, watched: Vec::new() }
     }
 
     /// Where a key is.
     pub(super) fn find(&self, hash: u64, guard: GuardId, key: &[u8]) -> Option<Place> {
-        let is_it = |at: &u32| {
-            self.slots.get(*at).is_some_and(|slot| slot.is(guard, key))
-        };
+        let is_it = |at: &u32| self.slots.get(*at).is_some_and(|slot| slot.is(guard, key));
         self.index.find(hash, is_it).copied().map(Place)
     }
 

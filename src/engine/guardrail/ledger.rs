@@ -39,26 +39,14 @@ impl Ledger {
     }
 
     /// Charges a request if every guardrail admits it; otherwise nothing has changed.
-    pub fn charge<'g>(
-        &self,
-        asks: &Asks<'g>,
-        facts: &Facts,
-        at: At,
-        draw: &mut Draw,
-    ) -> Verdict<'g> {
+    pub fn charge<'g>(&self, asks: &Asks<'g>, facts: &Facts, at: At, draw: &mut Draw) -> Verdict<'g> {
         self.charge_all(&[Item { asks, facts }], at, draw).pop().unwrap_or_default()
     }
 
     /// Charges all requests of a batch, one after the other at one instant, if all are admitted;
     /// otherwise nothing has changed. The verdicts stand in the order of the items.
-    pub fn charge_all<'g>(
-        &self,
-        items: &[Item<'_, 'g>],
-        at: At,
-        draw: &mut Draw,
-    ) -> Vec<Verdict<'g>> {
-        let lines: Vec<Lines<'g, '_>> =
-            items.iter().map(|item| lines(&self.table, item.asks)).collect();
+    pub fn charge_all<'g>(&self, items: &[Item<'_, 'g>], at: At, draw: &mut Draw) -> Vec<Verdict<'g>> {
+        let lines: Vec<Lines<'g, '_>> = items.iter().map(|item| lines(&self.table, item.asks)).collect();
         let mut round = 0;
         loop {
             round += 1;
@@ -70,13 +58,7 @@ impl Ledger {
     }
 
     /// What [`Ledger::charge`] would say, charging nothing.
-    pub fn peek<'g>(
-        &self,
-        asks: &Asks<'g>,
-        facts: &Facts,
-        at: At,
-        draw: &mut Draw,
-    ) -> Verdict<'g> {
+    pub fn peek<'g>(&self, asks: &Asks<'g>, facts: &Facts, at: At, draw: &mut Draw) -> Verdict<'g> {
         let lines = lines(&self.table, asks);
         let each = lines.iter().map(|line| (line, facts));
         let mut sheet = Sheet::open(&self.table, each, false, false);
@@ -133,12 +115,7 @@ impl Ledger {
 }
 
 /// Puts refusals into words, those of shadow guardrails apart.
-fn say<'g>(
-    verdict: &mut Verdict<'g>,
-    lines: &Lines<'g, '_>,
-    refused: &[(usize, Refused)],
-    draw: &mut Draw,
-) {
+fn say<'g>(verdict: &mut Verdict<'g>, lines: &Lines<'g, '_>, refused: &[(usize, Refused)], draw: &mut Draw) {
     for (number, refused) in refused {
         let Some(guard) = lines.get(*number).map(|line| line.ask.guard) else {
             continue;

@@ -105,13 +105,7 @@ impl Live {
         vec![Event::Operated { guard: guard.id, key: None, operation }]
     }
 
-    fn operate_key(
-        &self,
-        guard: &Guard,
-        key: &Key,
-        operation: Operation,
-        at: At,
-    ) -> Option<Event> {
+    fn operate_key(&self, guard: &Guard, key: &Key, operation: Operation, at: At) -> Option<Event> {
         let hash = self.ledger.table.seed().hash(guard.id, key.as_bytes());
         let mut shard = self.ledger.table.lock_for(hash)?;
         let found = shard.find(hash, guard.id, key.as_bytes());
@@ -147,11 +141,7 @@ fn set(guard: &Guard, state: &mut State, operation: Operation, at: At) {
             breaker.operate(to, at.now);
         }
         State::Budget(budget) => budget.clear(at.now),
-        State::Log(_)
-        | State::Arrival(_)
-        | State::Flush(_)
-        | State::Leases(_)
-        | State::Retries(_) => {
+        State::Log(_) | State::Arrival(_) | State::Flush(_) | State::Leases(_) | State::Retries(_) => {
             if let Some(fresh) = guard.fresh_state(at) {
                 *state = fresh;
             }

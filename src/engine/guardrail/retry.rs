@@ -157,13 +157,9 @@ fn without_policy(attempt: &Attempt) -> Plan {
         (ErrorKind::RateLimited, Some(Hint::After(hint))) => {
             in_time(hint, ReasonCode::RetryServerHint, attempt.time_left)
         }
-        (
-            ErrorKind::RateLimited
-            | ErrorKind::Transient
-            | ErrorKind::Timeout
-            | ErrorKind::Permanent,
-            _,
-        ) => Plan::Fail(ReasonCode::RetryNoPolicy),
+        (ErrorKind::RateLimited | ErrorKind::Transient | ErrorKind::Timeout | ErrorKind::Permanent, _) => {
+            Plan::Fail(ReasonCode::RetryNoPolicy)
+        }
     }
 }
 

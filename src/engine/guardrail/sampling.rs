@@ -37,11 +37,7 @@ impl Sampling {
     /// # Errors
     /// It is not, and never will be.
     pub const fn check(self, point: u64) -> Result<(), Refused> {
-        if (point as u128) < self.below {
-            Ok(())
-        } else {
-            Err(Refused::for_good(ReasonCode::SampledOut))
-        }
+        if (point as u128) < self.below { Ok(()) } else { Err(Refused::for_good(ReasonCode::SampledOut)) }
     }
 }
 

@@ -155,9 +155,7 @@ impl State {
         let time = |time| frame.offset(time);
         match self {
             Self::Log(log) => SavedState::Log(log.groups().map(|(t, n)| (time(t), n)).collect()),
-            Self::Arrival(state) => {
-                SavedState::Arrival(time(state.full_at), state.interval.nanos())
-            }
+            Self::Arrival(state) => SavedState::Arrival(time(state.full_at), state.interval.nanos()),
             Self::Flush(used) => SavedState::Flush(*used),
             Self::Leases(leases) => SavedState::Leases(save_leases(leases, frame)),
             Self::Breaker(breaker) => SavedState::Breaker(breaker.save(frame)),
@@ -183,9 +181,8 @@ impl Guard {
                 State::Leases(restore_leases(leases, frame))
             }
             (Rules::Breaker(rules), SavedState::Breaker(saved)) => {
-                let failures = |groups: &[(Offset, u64)]| {
-                    CountLog::of(&times(groups, frame), &rules.failure_shape())
-                };
+                let failures =
+                    |groups: &[(Offset, u64)]| CountLog::of(&times(groups, frame), &rules.failure_shape());
                 let window = rules.window.unwrap_or_default();
                 State::Breaker(Box::new(Breaker::restore(saved, frame, failures, window)))
             }
@@ -243,9 +240,7 @@ impl Breaker {
         };
         let seen = match &saved.seen {
             SavedSeen::Nothing => Seen::Nothing,
-            SavedSeen::Total(calls, failed) => {
-                Seen::Total(Tally { calls: *calls, failures: *failed })
-            }
+            SavedSeen::Total(calls, failed) => Seen::Total(Tally { calls: *calls, failures: *failed }),
             SavedSeen::Failures(groups) => Seen::Failures(failures(groups)),
             SavedSeen::Outcomes(calls) => Seen::Outcomes(restore_calls(calls, frame, window)),
         };
@@ -301,9 +296,7 @@ fn restore_leases(saved: &[(Offset, u64)], frame: Frame) -> Leases<()> {
 fn save_calls(outcomes: &Outcomes, frame: Frame) -> Vec<SavedCalls> {
     let groups = outcomes.groups();
     groups
-        .map(|(first, last, tally)| {
-            (frame.offset(first), frame.offset(last), tally.calls, tally.failures)
-        })
+        .map(|(first, last, tally)| (frame.offset(first), frame.offset(last), tally.calls, tally.failures))
         .collect()
 }
 

@@ -54,13 +54,7 @@ impl Ledger {
 
     /// Renews the leases that a decision still holds, each to its full length; the shortest of
     /// them, or `None` where none is left.
-    pub fn renew(
-        &self,
-        guards: &Guards,
-        taken: Taken,
-        tickets: &mut [Ticket],
-        now: Moment,
-    ) -> Option<Span> {
+    pub fn renew(&self, guards: &Guards, taken: Taken, tickets: &mut [Ticket], now: Moment) -> Option<Span> {
         let mut shortest: Option<Span> = None;
         for ticket in tickets {
             let Some(guard) = guards.get(ticket.guard) else { continue };

@@ -10,8 +10,8 @@ use smallvec::SmallVec;
 use super::ask::{Ask, Asks, Facts};
 use super::directory::Open;
 use super::guard::{Guard, GuardId, Rules};
-use super::keyed::{Place, Shard, Stamp, Table};
 use super::key::Key;
+use super::keyed::{Place, Shard, Stamp, Table};
 use super::lease::LeaseId;
 use super::refused::Refused;
 use super::state::{At, State};
@@ -79,14 +79,12 @@ impl<'t> Sheet<'t> {
         numbers.sort_unstable();
         numbers.dedup();
         let locked = numbers.into_iter().filter_map(|n| table.lock(n).map(|shard| (n, shard)));
-        let mut sheet =
-            Self { shards: locked.collect(), lists: SmallVec::new(), undo: undo.then(Vec::new) };
+        let mut sheet = Self { shards: locked.collect(), lists: SmallVec::new(), undo: undo.then(Vec::new) };
         if charging {
             let new = lines.filter(|(line, facts)| {
                 line.ask.guard.keeps(&line.ask.wanted(facts)) && sheet.place(line).is_none()
             });
-            let mut guards: SmallVec<[&'g Guard; 2]> =
-                new.map(|(line, _)| line.ask.guard).collect();
+            let mut guards: SmallVec<[&'g Guard; 2]> = new.map(|(line, _)| line.ask.guard).collect();
             guards.sort_by_key(|guard| guard.id);
             guards.dedup_by_key(|guard| guard.id);
             sheet.lists = guards.into_iter().map(|guard| (guard.id, guard.keys.open())).collect();
@@ -175,13 +173,7 @@ impl<'t> Sheet<'t> {
         }
     }
 
-    fn charge_line<'g>(
-        &mut self,
-        line: &Line<'g, '_>,
-        facts: &Facts,
-        at: At,
-        verdict: &mut Verdict<'g>,
-    ) {
+    fn charge_line<'g>(&mut self, line: &Line<'g, '_>, facts: &Facts, at: At, verdict: &mut Verdict<'g>) {
         let (guard, wanted) = (line.ask.guard, line.ask.wanted(facts));
         let mut place = self.place(line);
         if place.is_none() && guard.keeps(&wanted) {
@@ -224,11 +216,7 @@ impl<'t> Sheet<'t> {
         };
         let wanted = line.ask.wanted(facts);
         let wants = matches!(guard.rules, Rules::Breaker(_)) || guard.keeps(&wanted);
-        if wants && keys >= guard.max_keys {
-            Err(Refused::until(ReasonCode::KeysFull, FULL))
-        } else {
-            Ok(())
-        }
+        if wants && keys >= guard.max_keys { Err(Refused::until(ReasonCode::KeysFull, FULL)) } else { Ok(()) }
     }
 
     fn add(&mut self, line: &Line<'_, '_>, at: At) -> Option<Place> {

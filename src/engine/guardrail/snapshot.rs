@@ -194,11 +194,9 @@ impl<M: Clone> OpenTable<M> {
     pub fn save_shard(&self, shard: usize, at: At) -> (Vec<SavedDecision<M>>, Vec<(u128, Offset)>) {
         let frame = Frame::writing(at.now);
         let (mut open, mut settled) = (Vec::new(), Vec::new());
-        self.each(
-            shard,
-            &mut |id, opened| open.push(save_decision(id, opened, frame)),
-            &mut |id, when| settled.push((id, frame.offset(when))),
-        );
+        self.each(shard, &mut |id, opened| open.push(save_decision(id, opened, frame)), &mut |id, when| {
+            settled.push((id, frame.offset(when)))
+        });
         (open, settled)
     }
 
@@ -210,8 +208,7 @@ impl<M: Clone> OpenTable<M> {
             let guard = translation.guard(ticket.guard)?.id;
             Some(Ticket { guard, key: Key::of(&ticket.key), claim: ticket.claim.restore(frame) })
         });
-        let taken =
-            Taken { at: frame.time(saved.taken), timeout: saved.timeout.map(Span::from_nanos) };
+        let taken = Taken { at: frame.time(saved.taken), timeout: saved.timeout.map(Span::from_nanos) };
         let opened = Opened { taken, tickets: tickets.collect(), meta: saved.meta.clone() };
         self.open(saved.id, opened);
     }
@@ -275,9 +272,7 @@ impl SavedClaim {
     fn restore(&self, frame: Frame) -> Claim {
         let lease = |(ends, id): (Offset, u64)| Lease { ends: frame.time(ends), id: LeaseId(id) };
         match self {
-            Self::Passage(epoch, probe) => {
-                Claim::Passage(Passage { epoch: *epoch, probe: probe.map(lease) })
-            }
+            Self::Passage(epoch, probe) => Claim::Passage(Passage { epoch: *epoch, probe: probe.map(lease) }),
             Self::Place(ends, id) => Claim::Place(lease((*ends, *id))),
             Self::Reserved { lease: held, amounts, window: (end, length), charged } => {
                 Claim::Reserved(Box::new(budget::Reservation {

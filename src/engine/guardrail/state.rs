@@ -133,9 +133,7 @@ impl Guard {
             (Rules::TokenBucket(rules), _) => rules.check(None, wanted.units, at.now),
             (Rules::PerFlush(rules), Some(State::Flush(used))) => rules.check(*used, wanted.units),
             (Rules::PerFlush(rules), _) => rules.check(0, wanted.units),
-            (Rules::Concurrency(rules), Some(State::Leases(leases))) => {
-                rules.check(Some(leases), at.now)
-            }
+            (Rules::Concurrency(rules), Some(State::Leases(leases))) => rules.check(Some(leases), at.now),
             (Rules::Concurrency(rules), _) => rules.check(None, at.now),
             (Rules::Breaker(rules), state) => match (self.keys.hold(), state) {
                 (Hold::Open, _) => Err(Refused::for_good(ReasonCode::ForcedOpen)),
@@ -147,9 +145,7 @@ impl Guard {
                 let amounts = wanted.expected.amounts(rules);
                 rules.check(Some(state), &amounts, at.wall, at.now)
             }
-            (Rules::Budget(rules), _) => {
-                rules.check(None, &wanted.expected.amounts(rules), at.wall, at.now)
-            }
+            (Rules::Budget(rules), _) => rules.check(None, &wanted.expected.amounts(rules), at.wall, at.now),
             (Rules::Sampling(rules, _), _) => rules.check(wanted.units),
             (Rules::Retry(_) | Rules::Timeout(_), _) => Ok(()),
         }
@@ -180,9 +176,7 @@ impl Guard {
             (Rules::Concurrency(rules), Some(State::Leases(leases))) => {
                 Some(Claim::Place(rules.charge(leases, lease, timeout, at.now)))
             }
-            (Rules::Breaker(rules), Some(State::Breaker(state)))
-                if self.keys.hold() == Hold::None =>
-            {
+            (Rules::Breaker(rules), Some(State::Breaker(state))) if self.keys.hold() == Hold::None => {
                 let (passage, step) = rules.charge(Some(state), lease, timeout, at.now);
                 return (Some(Claim::Passage(passage)), step);
             }
@@ -228,19 +222,14 @@ impl Guard {
                 rules.rooms(Some(state), at.wall).for_each(each);
             }
             (Rules::Budget(rules), _) => rules.rooms(None, at.wall).for_each(each),
-            (
-                Rules::Breaker(_) | Rules::Sampling(..) | Rules::Retry(_) | Rules::Timeout(_),
-                _,
-            ) => {}
+            (Rules::Breaker(_) | Rules::Sampling(..) | Rules::Retry(_) | Rules::Timeout(_), _) => {}
         }
     }
 
     /// Whether a state is the same as that of a key that nobody has used.
     pub(super) fn is_fresh(&self, state: &State, at: At) -> bool {
         match (&self.rules, state) {
-            (Rules::SlidingWindow(rules), State::Log(log)) => {
-                log.used(at.now, rules.shape.window()) == 0
-            }
+            (Rules::SlidingWindow(rules), State::Log(log)) => log.used(at.now, rules.shape.window()) == 0,
             (Rules::TokenBucket(_), State::Arrival(state)) => state.full_at <= at.now,
             (Rules::PerFlush(_), State::Flush(used)) => *used == 0,
             (Rules::Concurrency(_), State::Leases(leases)) => {

@@ -70,13 +70,7 @@ impl Live {
 }
 
 /// Looks at a watched key; whether it admits again.
-fn look(
-    shard: &mut Shard,
-    place: Place,
-    guard: &Guard,
-    at: At,
-    events: &mut Vec<Event>,
-) -> bool {
+fn look(shard: &mut Shard, place: Place, guard: &Guard, at: At, events: &mut Vec<Event>) -> bool {
     let Some(slot) = shard.get_mut(place) else {
         return true;
     };

@@ -110,7 +110,8 @@ impl Verdict<'_> {
     /// Puts the refusal that is reported first: a DENY beats a THROTTLE, then the longest wait,
     /// then the highest priority, then the name decide (design 1.6).
     pub(super) fn order(&mut self) {
-        self.refusals.sort_by(|a, b| b.weight().cmp(&a.weight()).then_with(|| a.guard.name.cmp(&b.guard.name)));
+        self.refusals
+            .sort_by(|a, b| b.weight().cmp(&a.weight()).then_with(|| a.guard.name.cmp(&b.guard.name)));
         self.limits.sort_by(|a, b| a.guard.name.cmp(&b.guard.name));
     }
 }
@@ -120,9 +121,7 @@ impl<'g> Refusal<'g> {
     pub(super) fn of(guard: &'g Guard, refused: Refused, draw: &mut Draw) -> Self {
         let effect = match (guard.refusal, refused.wait) {
             (Manner::Drop, _) => RefusalEffect::Deny(Disposition::Drop),
-            (Manner::Raise, _) | (Manner::Throttle, Wait::Never) => {
-                RefusalEffect::Deny(Disposition::Raise)
-            }
+            (Manner::Raise, _) | (Manner::Throttle, Wait::Never) => RefusalEffect::Deny(Disposition::Raise),
             (Manner::Throttle, Wait::For(wait)) => {
                 let more = if guard.spread > 0.0 {
                     whole_millis(draw.share(wait, guard.spread))

@@ -21,15 +21,8 @@ pub enum ActionKind {
 
 impl ActionKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
-        Self::Tool,
-        Self::Llm,
-        Self::Stage,
-        Self::Task,
-        Self::Sleep,
-        Self::WaitSignal,
-        Self::Other,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Tool, Self::Llm, Self::Stage, Self::Task, Self::Sleep, Self::WaitSignal, Self::Other];
 
     /// The name that bundles and conditions use.
     #[must_use]

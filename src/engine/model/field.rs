@@ -88,19 +88,13 @@ impl Field {
     /// The field of this bare name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .find(|(n, _)| *n == name)
-            .map(|(_, field)| *field)
+        Self::ALL.iter().find(|(n, _)| *n == name).map(|(_, field)| *field)
     }
 
     /// The bare name.
     #[must_use]
     pub fn name(self) -> &'static str {
-        Self::ALL
-            .iter()
-            .find(|(_, f)| *f == self)
-            .map_or("", |(name, _)| name)
+        Self::ALL.iter().find(|(_, f)| *f == self).map_or("", |(name, _)| name)
     }
 
     /// Its place among all fields, from 0.

@@ -1,6 +1,41 @@
 //! From bytes to the model, with every finding at its place.
+//!
+//! YAML and JSON become one tree ([`tree`]); maps with known fields are read from it as a
+//! [`form`], so that every mistake is reported and not only the first.
 
-use crate::model::{Bundle, Finding};
+mod build;
+mod canon;
+mod declared;
+mod document;
+mod effect;
+mod findings;
+pub mod form;
+mod guardrail;
+mod guardrail_rules;
+mod guardrail_shapes;
+mod json;
+mod key;
+mod nearest;
+mod operator;
+mod path;
+mod patterns;
+pub mod request;
+mod rule;
+mod scalar;
+mod source;
+mod spelling;
+pub mod take;
+pub mod tree;
+mod yaml;
+mod yaml_errors;
+
+pub use findings::{Findings, shown};
+pub use nearest::{listed, nearest};
+
+#[cfg(test)]
+mod tests;
+
+use crate::model::{Bundle, Code, Finding, Place};
 
 /// One file of a document.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +90,78 @@ impl Default for Bounds {
     }
 }
 
+impl Bounds {
+    /// What a tree of such a document may hold.
+    #[must_use]
+    pub const fn tree(&self) -> tree::Limits {
+        tree::Limits {
+            bytes: self.bytes,
+            depth: self.depth,
+            nodes: self.nodes,
+            alias_nodes: self.alias_nodes,
+            string_bytes: self.string_bytes,
+            non_finite: false,
+        }
+    }
+}
+
+/// The most files of one bundle.
+const MOST_FILES: usize = 10_000;
+
+/// Whether a file of a folder is part of its bundle: YAML or JSON, neither hidden nor tests.
+#[must_use]
+pub fn is_bundle_file(path: &str) -> bool {
+    let hidden = path.split('/').any(|part| part.starts_with('.') && part != "." && part != "..");
+    let name = path.to_ascii_lowercase();
+    let stem = [".yaml", ".yml", ".json"].iter().find_map(|end| name.strip_suffix(end));
+    !hidden && stem.is_some_and(|stem| !stem.ends_with(".test"))
+}
+
 /// Reads a bundle from one file, or from the files of a folder in the order of their paths.
 #[must_use]
-pub fn bundle(_files: &[SourceFile<'_>], _bounds: &Bounds) -> Reading {
-    unimplemented!()
+pub fn bundle(files: &[SourceFile<'_>], bounds: &Bounds) -> Reading {
+    let mut sorted: Vec<&SourceFile<'_>> = files.iter().collect();
+    sorted.sort_by_key(|file| file.name);
+    let names: Vec<Box<str>> = sorted.iter().map(|file| file.name.into()).collect();
+    let mut found = Findings::new(names.clone());
+    let bundle =
+        trees(&sorted, bounds, &mut found).and_then(|trees| document::bundle(&trees, bounds, &mut found));
+    Reading { bundle, findings: found.into_sorted(), files: names }
+}
+
+/// The trees of all files; `None` where one of them cannot be read.
+fn trees(files: &[&SourceFile<'_>], bounds: &Bounds, found: &mut Findings) -> Option<Vec<tree::Node>> {
+    let start = Place { line: 1, column: 1, length: 1, ..Place::default() };
+    if files.is_empty() {
+        let remedy = "add a file with `format`, `version` and `rules`";
+        found.error_with(Code::MissingField, start, "there is no file to read", remedy);
+        return None;
+    }
+    let bytes: usize = files.iter().map(|file| file.bytes.len()).sum();
+    if files.len() > MOST_FILES || bytes > bounds.bytes {
+        let (most, most_bytes) = (MOST_FILES, bounds.bytes);
+        let message = format!(
+            "{} files of {bytes} bytes; at most {most} files of {most_bytes} bytes are read",
+            files.len()
+        );
+        found.error_with(Code::OutOfBounds, start, message, "split it, or raise the bound");
+        return None;
+    }
+    let limits = bounds.tree();
+    let mut used = tree::Used::default();
+    let mut trees = Vec::with_capacity(files.len());
+    for (index, file) in files.iter().enumerate() {
+        let index = u16::try_from(index).unwrap_or(u16::MAX);
+        trees.push(tree::parse(file, index, &limits, &mut used, found));
+    }
+    // a file without content adds nothing to its folder
+    let read: Option<Vec<tree::Node>> = trees.into_iter().collect();
+    let mut read = read?;
+    read.retain(|node| node.content != tree::Content::Null);
+    if read.is_empty() {
+        let remedy = "write `format`, `version` and `rules`";
+        found.error_with(Code::MissingField, start, "the bundle is empty", remedy);
+        return None;
+    }
+    Some(read)
 }

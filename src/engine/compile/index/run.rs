@@ -3,7 +3,8 @@
 //! A zone says, for 64 rules (and again for 4,096), between which bounds a number must lie for
 //! any of them to match; a request outside skips them all (design 5.4, zone maps).
 
-use crate::compile::rule::CompiledRule;
+pub use crate::compile::rules::Rank;
+use crate::compile::rules::{RuleRef, Rules};
 use crate::condition::slots::{Slot, SlotId, Slots};
 use crate::model::Op;
 use crate::value::{Const, View};
@@ -12,9 +13,6 @@ use crate::value::{Const, View};
 const ZONED: usize = 64;
 /// Rules in a zone, and zones in a region.
 const WIDTH: usize = 64;
-
-/// The rank of a rule: its number, the first to decide being 0.
-pub type Rank = u32;
 
 /// Rules in rank order.
 #[derive(Debug, Default)]
@@ -27,6 +25,8 @@ pub struct Run {
 #[derive(Debug)]
 struct Zones {
     slot: SlotId,
+    /// Whether rules may match although the slot is absent.
+    open: bool,
     bounds: Box<[Bounds]>,
     zones: Box<[Zone]>,
     regions: Box<[Zone]>,
@@ -45,11 +45,7 @@ struct Bounds {
 type Zone = Bounds;
 
 impl Bounds {
-    const ALWAYS: Self = Self {
-        low: f64::NEG_INFINITY,
-        high: f64::INFINITY,
-        always: true,
-    };
+    const ALWAYS: Self = Self { low: f64::NEG_INFINITY, high: f64::INFINITY, always: true };
 
     /// NaN stands for a slot without a number, which lies nowhere.
     fn admit(&self, number: f64) -> bool {
@@ -57,11 +53,7 @@ impl Bounds {
     }
 
     fn cover(group: &[Self]) -> Self {
-        let none = Self {
-            low: f64::INFINITY,
-            high: f64::NEG_INFINITY,
-            always: false,
-        };
+        let none = Self { low: f64::INFINITY, high: f64::NEG_INFINITY, always: false };
         group.iter().fold(none, |all, one| Self {
             low: all.low.min(one.low),
             high: all.high.max(one.high),
@@ -71,16 +63,18 @@ impl Bounds {
 }
 
 impl Run {
-    /// A run of these rules, which must be in rank order.
+    /// A run of these rules, which must be in rank order, without zones.
     #[must_use]
-    pub fn of(ranks: Vec<Rank>, rules: &[CompiledRule]) -> Self {
-        let zones = (ranks.len() > ZONED)
-            .then(|| Zones::of(&ranks, rules))
-            .flatten();
-        Self {
-            ranks: ranks.into(),
-            zones,
-        }
+    pub fn plain(ranks: Vec<Rank>) -> Self {
+        Self { ranks: ranks.into(), zones: None }
+    }
+
+    /// A run of these rules, which must be in rank order, zoned by what they compare; this slot
+    /// aside, if one is named.
+    #[must_use]
+    pub fn beside(ranks: Vec<Rank>, rules: &Rules, aside: Option<SlotId>) -> Self {
+        let zones = (ranks.len() > ZONED).then(|| Zones::of(&ranks, rules, aside)).flatten();
+        Self { ranks: ranks.into(), zones }
     }
 
     /// Visits the rules that may match, in rank order, up to `below`; a visit that returns true
@@ -96,7 +90,7 @@ impl Run {
 }
 
 /// Visits these ranks in order; whether the run is over.
-fn visit_all(
+pub(super) fn visit_all(
     ranks: &[Rank],
     admits: impl Fn(usize) -> bool,
     below: &mut Rank,
@@ -115,40 +109,25 @@ fn visit_all(
 }
 
 impl Zones {
-    fn of(ranks: &[Rank], rules: &[CompiledRule]) -> Option<Self> {
-        let slot = commonest_ordered_slot(ranks, rules)?;
-        let bound = |rank: &Rank| {
-            rules
-                .get(*rank as usize)
-                .map_or(Bounds::ALWAYS, |rule| bounds_on(rule, slot))
-        };
+    fn of(ranks: &[Rank], rules: &Rules, aside: Option<SlotId>) -> Option<Self> {
+        let slot = commonest_ordered_slot(ranks, rules, aside)?;
+        let bound = |rank: &Rank| rules.at(*rank).map_or(Bounds::ALWAYS, |rule| bounds_on(rule, slot));
         let bounds: Box<[Bounds]> = ranks.iter().map(bound).collect();
         let zones: Box<[Zone]> = bounds.chunks(WIDTH).map(Bounds::cover).collect();
         let regions = zones.chunks(WIDTH).map(Bounds::cover).collect();
-        Some(Self {
-            slot,
-            bounds,
-            zones,
-            regions,
-        })
+        Some(Self { slot, open: aside.is_some(), bounds, zones, regions })
     }
 
-    fn scan(
-        &self,
-        ranks: &[Rank],
-        slots: &Slots<'_>,
-        below: &mut Rank,
-        visit: &mut dyn FnMut(Rank) -> bool,
-    ) {
+    fn scan(&self, ranks: &[Rank], slots: &Slots<'_>, below: &mut Rank, visit: &mut dyn FnMut(Rank) -> bool) {
         let number = match slots.get(self.slot) {
             Slot::Value(View::Number(n)) => n,
+            Slot::Absent if self.open => {
+                visit_all(ranks, |_| true, below, visit);
+                return;
+            }
             Slot::Value(_) | Slot::Unset(_) | Slot::Absent | Slot::Broken => f64::NAN,
         };
-        let regions = self
-            .regions
-            .iter()
-            .zip(self.zones.chunks(WIDTH))
-            .enumerate();
+        let regions = self.regions.iter().zip(self.zones.chunks(WIDTH)).enumerate();
         for (region_at, (region, zones)) in regions {
             if !region.admit(number) {
                 continue;
@@ -174,34 +153,23 @@ impl Zones {
 }
 
 /// The slot that most of these rules compare with a number.
-fn commonest_ordered_slot(ranks: &[Rank], rules: &[CompiledRule]) -> Option<SlotId> {
+fn commonest_ordered_slot(ranks: &[Rank], rules: &Rules, aside: Option<SlotId>) -> Option<SlotId> {
     let mut counts = std::collections::HashMap::<SlotId, usize>::new();
-    for rank in ranks {
-        let tests = rules
-            .get(*rank as usize)
-            .map(|rule| &*rule.tests)
-            .unwrap_or_default();
-        for test in tests.iter().filter(|test| interval(&test.op).is_some()) {
-            *counts.entry(test.slot).or_default() += 1;
+    for (slot, op) in ranks.iter().filter_map(|rank| rules.at(*rank)).flat_map(RuleRef::ops) {
+        if Some(slot) != aside && interval(&op).is_some() {
+            *counts.entry(slot).or_default() += 1;
         }
     }
-    let best = counts
-        .into_iter()
-        .max_by_key(|(slot, count)| (*count, std::cmp::Reverse(*slot)));
-    best.filter(|(_, count)| *count * 2 >= ranks.len())
-        .map(|(slot, _)| slot)
+    let best = counts.into_iter().max_by_key(|(slot, count)| (*count, std::cmp::Reverse(*slot)));
+    best.filter(|(_, count)| *count * 2 >= ranks.len()).map(|(slot, _)| slot)
 }
 
 /// For which numbers in a slot a rule may match.
-fn bounds_on(rule: &CompiledRule, slot: SlotId) -> Bounds {
+fn bounds_on(rule: RuleRef<'_>, slot: SlotId) -> Bounds {
     if rule.is_opaque() {
         return Bounds::ALWAYS;
     }
-    let own = rule
-        .tests
-        .iter()
-        .filter(|test| test.slot == slot)
-        .filter_map(|t| interval(&t.op));
+    let own = rule.ops().filter(|(own, _)| *own == slot).filter_map(|(_, op)| interval(&op));
     own.fold(Bounds::ALWAYS, |all, (low, high)| Bounds {
         low: all.low.max(low),
         high: all.high.min(high),

@@ -17,9 +17,7 @@ pub(super) struct Block {
 impl Ip {
     /// Reads an address; `None` when the text is none.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        text.parse::<IpAddr>()
-            .ok()
-            .map(|ip| Self(ip.to_canonical()))
+        text.parse::<IpAddr>().ok().map(|ip| Self(ip.to_canonical()))
     }
 
     const fn bits(self) -> (u128, u8) {
@@ -47,11 +45,7 @@ impl Block {
         let length: u8 = length.parse().ok()?;
         let base = Ip(written.to_canonical());
         let mapped = written.is_ipv6() && base.0.is_ipv4();
-        let length = if mapped {
-            length.checked_sub(96)?
-        } else {
-            length
-        };
+        let length = if mapped { length.checked_sub(96)? } else { length };
         let (bits, width) = base.bits();
         let host = u32::from(width.checked_sub(length)?);
         let clean = host == 0 || bits.trailing_zeros() >= host || bits == 0;
@@ -87,9 +81,7 @@ mod tests {
             ("10.0.0.0/+8", "10.1.2.3", None),
             ("10.0.0.0", "10.1.2.3", None),
         ] {
-            let got = Block::parse(block)
-                .zip(Ip::parse(ip))
-                .map(|(b, ip)| b.contains(ip));
+            let got = Block::parse(block).zip(Ip::parse(ip)).map(|(b, ip)| b.contains(ip));
             assert_eq!(got, want, "{block} {ip}");
         }
     }

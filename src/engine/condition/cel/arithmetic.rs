@@ -32,28 +32,18 @@ pub(super) fn arithmetic<'a>(op: Arithmetic, a: &Val<'a>, b: &Val<'a>) -> Outcom
     match (op, a, b) {
         (_, Val::Int(a), Val::Int(b)) => integers(op, *a, *b).map(Val::Int).ok_or(Unknown::Error),
         (Arithmetic::Subtract, Val::Span(a), Val::Span(b)) => finish_span(a.checked_sub(*b)),
-        (Arithmetic::Subtract, Val::Time(a), Val::Time(b)) => {
-            finish_span(Some(a.duration_since(*b)))
-        }
+        (Arithmetic::Subtract, Val::Time(a), Val::Time(b)) => finish_span(Some(a.duration_since(*b))),
         (Arithmetic::Subtract, Val::Time(at), Val::Span(by)) => shift(*at, by.checked_neg()),
         (Arithmetic::Subtract, ..) => finite(doubles(a, b)?, |a, b| a - b),
         (Arithmetic::Multiply, ..) => finite(doubles(a, b)?, |a, b| a * b),
         (Arithmetic::Divide, ..) => {
             let (a, b) = doubles(a, b)?;
-            if b == 0.0 {
-                Err(Unknown::Error)
-            } else {
-                finite((a, b), |a, b| a / b)
-            }
+            if b == 0.0 { Err(Unknown::Error) } else { finite((a, b), |a, b| a / b) }
         }
         (Arithmetic::Remainder, ..) => {
             let (a, b) = doubles(a, b)?;
             let whole = a.fract() == 0.0 && b.fract() == 0.0 && b != 0.0;
-            if whole {
-                finite((a, b), |a, b| a % b)
-            } else {
-                Err(Unknown::Error)
-            }
+            if whole { finite((a, b), |a, b| a % b) } else { Err(Unknown::Error) }
         }
     }
 }
@@ -86,10 +76,7 @@ fn doubles(a: &Val<'_>, b: &Val<'_>) -> Result<(f64, f64), Unknown> {
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "an integer beside a double becomes one"
-)]
+#[expect(clippy::cast_precision_loss, reason = "an integer beside a double becomes one")]
 pub(super) const fn widen(n: i64) -> f64 {
     n as f64
 }
@@ -97,23 +84,14 @@ pub(super) const fn widen(n: i64) -> f64 {
 /// A result that is not finite is an overflow, or came of NaN or an infinity.
 fn finite<'a>((a, b): (f64, f64), op: fn(f64, f64) -> f64) -> Outcome<'a> {
     let result = op(a, b);
-    if result.is_finite() {
-        Ok(Val::Double(result))
-    } else {
-        Err(Unknown::Error)
-    }
+    if result.is_finite() { Ok(Val::Double(result)) } else { Err(Unknown::Error) }
 }
 
 fn finish_span<'a>(span: Option<SignedDuration>) -> Outcome<'a> {
-    span.and_then(span_in_range)
-        .map(Val::Span)
-        .ok_or(Unknown::Error)
+    span.and_then(span_in_range).map(Val::Span).ok_or(Unknown::Error)
 }
 
 fn shift<'a>(at: Timestamp, by: Option<SignedDuration>) -> Outcome<'a> {
     let moved = by.and_then(|by| at.checked_add(by).ok());
-    moved
-        .and_then(in_range)
-        .map(Val::Time)
-        .ok_or(Unknown::Error)
+    moved.and_then(in_range).map(Val::Time).ok_or(Unknown::Error)
 }

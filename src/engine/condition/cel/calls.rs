@@ -26,31 +26,12 @@ struct Signature {
     gives: Type,
 }
 
-const fn method(
-    name: &'static str,
-    function: Function,
-    takes: &'static [Type],
-    gives: Type,
-) -> Signature {
-    Signature {
-        name,
-        function,
-        method: true,
-        takes,
-        least: takes.len(),
-        gives,
-    }
+const fn method(name: &'static str, function: Function, takes: &'static [Type], gives: Type) -> Signature {
+    Signature { name, function, method: true, takes, least: takes.len(), gives }
 }
 
 const fn conversion(name: &'static str, function: Function, gives: Type) -> Signature {
-    Signature {
-        name,
-        function,
-        method: false,
-        takes: &[Type::Dyn],
-        least: 1,
-        gives,
-    }
+    Signature { name, function, method: false, takes: &[Type::Dyn], least: 1, gives }
 }
 
 const SIGNATURES: [Signature; 19] = [
@@ -63,36 +44,11 @@ const SIGNATURES: [Signature; 19] = [
         gives: Type::Int,
     },
     method("size", Function::Size, &[Type::Dyn], Type::Int),
-    method(
-        "startsWith",
-        Function::StartsWith,
-        &[Type::Text, Type::Text],
-        Type::Bool,
-    ),
-    method(
-        "endsWith",
-        Function::EndsWith,
-        &[Type::Text, Type::Text],
-        Type::Bool,
-    ),
-    method(
-        "contains",
-        Function::Contains,
-        &[Type::Text, Type::Text],
-        Type::Bool,
-    ),
-    method(
-        "lowerAscii",
-        Function::LowerAscii,
-        &[Type::Text],
-        Type::Text,
-    ),
-    method(
-        "upperAscii",
-        Function::UpperAscii,
-        &[Type::Text],
-        Type::Text,
-    ),
+    method("startsWith", Function::StartsWith, &[Type::Text, Type::Text], Type::Bool),
+    method("endsWith", Function::EndsWith, &[Type::Text, Type::Text], Type::Bool),
+    method("contains", Function::Contains, &[Type::Text, Type::Text], Type::Bool),
+    method("lowerAscii", Function::LowerAscii, &[Type::Text], Type::Text),
+    method("upperAscii", Function::UpperAscii, &[Type::Text], Type::Text),
     method("trim", Function::Trim, &[Type::Text], Type::Text),
     Signature {
         name: "split",
@@ -110,12 +66,7 @@ const SIGNATURES: [Signature; 19] = [
         least: 1,
         gives: Type::Text,
     },
-    method(
-        "containsIP",
-        Function::ContainsIp,
-        &[Type::Block, Type::Dyn],
-        Type::Bool,
-    ),
+    method("containsIP", Function::ContainsIp, &[Type::Block, Type::Dyn], Type::Bool),
     conversion("int", Function::ToInt, Type::Int),
     conversion("double", Function::ToDouble, Type::Double),
     conversion("string", Function::ToText, Type::Text),
@@ -134,19 +85,12 @@ impl Lowering<'_> {
             ("has", None, [of]) => self.has(of),
             ("dyn", None, [of]) => {
                 let of = self.lower(of)?;
-                Ok(Typed {
-                    kind: Type::Dyn,
-                    ..of
-                })
+                Ok(Typed { kind: Type::Dyn, ..of })
             }
-            ("matches", Some(of), [pattern]) | ("matches", None, [of, pattern]) => {
-                self.matches(of, pattern)
+            ("matches", Some(of), [pattern]) | ("matches", None, [of, pattern]) => self.matches(of, pattern),
+            (_, Some(of), args) if macro_kind(name, args.len()).is_some() => {
+                self.run(macro_kind(name, args.len()).unwrap_or(LoopKind::All), of, args)
             }
-            (_, Some(of), args) if macro_kind(name, args.len()).is_some() => self.run(
-                macro_kind(name, args.len()).unwrap_or(LoopKind::All),
-                of,
-                args,
-            ),
             (_, Some(of), args) if Part::named(name).is_some() => self.part(name, of, args),
             _ => self.plain(call),
         }
@@ -160,13 +104,8 @@ impl Lowering<'_> {
             return Err(no_function(name));
         }
         let signature = named.iter().find(|s| s.method == method).ok_or_else(|| {
-            let right = if method {
-                format!("`{name}(x)`")
-            } else {
-                format!("`x.{name}()`")
-            };
-            Problem::new(format!("`{name}` is not called this way"))
-                .suggest(format!("write {right}"))
+            let right = if method { format!("`{name}(x)`") } else { format!("`x.{name}()`") };
+            Problem::new(format!("`{name}` is not called this way")).suggest(format!("write {right}"))
         })?;
         let mut args = Vec::new();
         for expr in call.target.as_deref().into_iter().chain(&call.args) {
@@ -174,9 +113,7 @@ impl Lowering<'_> {
         }
         if args.len() < signature.least || args.len() > signature.takes.len() {
             let given = args.len() - usize::from(method);
-            return Err(Problem::new(format!(
-                "`{name}` does not take {given} arguments"
-            )));
+            return Err(Problem::new(format!("`{name}` does not take {given} arguments")));
         }
         for (arg, wanted) in args.iter().zip(signature.takes) {
             expect(arg, *wanted, &format!("`{name}` takes"))?;
@@ -198,15 +135,9 @@ impl Lowering<'_> {
             return found;
         }
         let operand = self.lower(&select.operand)?;
-        expect(
-            &operand,
-            Type::Map,
-            &format!("`has(….{})` looks in", select.field),
-        )?;
+        expect(&operand, Type::Map, &format!("`has(….{})` looks in", select.field))?;
         let name = select.field.as_str().into();
-        Ok(Typed::over(Type::Bool, &[&of_ref(&operand)], || {
-            Node::Has(operand.node.into(), name)
-        }))
+        Ok(Typed::over(Type::Bool, &[&of_ref(&operand)], || Node::Has(operand.node.into(), name)))
     }
 
     fn matches(&mut self, of: &IdedExpr, pattern: &IdedExpr) -> Result<Typed, Problem> {
@@ -214,27 +145,17 @@ impl Lowering<'_> {
         expect(&of, Type::Text, "`matches` takes")?;
         let constant = pattern.constant && pattern.free.is_none();
         let Some(Val::Text(source)) = constant.then(|| constant_value(&pattern)).flatten() else {
-            return Err(
-                Problem::new("the pattern of `matches` must be constant text")
-                    .suggest("write it as a literal, or put it into the bundle's `data`"),
-            );
+            return Err(Problem::new("the pattern of `matches` must be constant text")
+                .suggest("write it as a literal, or put it into the bundle's `data`"));
         };
-        let built = regex::RegexBuilder::new(&source)
-            .size_limit(MAX_REGEX)
-            .build();
+        let built = regex::RegexBuilder::new(&source).size_limit(MAX_REGEX).build();
         let regex = built.map_err(|error| {
             let text = error.to_string();
-            let why = text
-                .lines()
-                .last()
-                .unwrap_or_default()
-                .trim_start_matches("error: ")
-                .to_owned();
+            let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
             Problem::new(format!("the pattern `{source}` cannot be read: {why}"))
         })?;
-        let mut typed = Typed::over(Type::Bool, &[&of_ref(&of)], || {
-            Node::Matches(of.node.into(), Box::new(regex))
-        });
+        let mut typed =
+            Typed::over(Type::Bool, &[&of_ref(&of)], || Node::Matches(of.node.into(), Box::new(regex)));
         typed.steps = typed.steps.saturating_add(1_024);
         Ok(typed)
     }
@@ -257,9 +178,7 @@ impl Lowering<'_> {
         };
         let parts: Vec<Typed> = std::iter::once(of_ref(&of)).chain(known).collect();
         let parts: Vec<&Typed> = parts.iter().collect();
-        Ok(Typed::over(Type::Int, &parts, || {
-            Node::Part(part, of.node.into(), zone)
-        }))
+        Ok(Typed::over(Type::Int, &parts, || Node::Part(part, of.node.into(), zone)))
     }
 
     fn zone(&self, typed: Typed) -> Result<Zone, Problem> {
@@ -271,9 +190,8 @@ impl Lowering<'_> {
             return Err(Problem::new("a zone is text"));
         };
         zone(&name).map(Zone::Fixed).ok_or_else(|| {
-            Problem::new(format!("the time zone `{name}` does not exist")).suggest(
-                "write an IANA name such as `Europe/Berlin`, or an offset such as `+02:00`",
-            )
+            Problem::new(format!("the time zone `{name}` does not exist"))
+                .suggest("write an IANA name such as `Europe/Berlin`, or an offset such as `+02:00`")
         })
     }
 
@@ -282,9 +200,7 @@ impl Lowering<'_> {
         if !matches!(over.kind, Type::Dyn | Type::List | Type::Map) {
             return Err(mismatch("a macro runs over a list or a map", &over));
         }
-        let (variable, body) = args
-            .split_first()
-            .ok_or_else(|| Problem::new("a macro takes a variable"))?;
+        let (variable, body) = args.split_first().ok_or_else(|| Problem::new("a macro takes a variable"))?;
         let depth = self.open(variable, over.constant)?;
         let lowered = self.lower_all(body);
         self.names.macros.pop();
@@ -300,42 +216,23 @@ impl Lowering<'_> {
     /// Puts a macro's variable into scope; its depth.
     fn open(&mut self, variable: &IdedExpr, constant: bool) -> Result<usize, Problem> {
         let Expr::Ident(name) = &variable.expr else {
-            return Err(Problem::new(
-                "a macro's first argument is the name of its variable",
-            ));
+            return Err(Problem::new("a macro's first argument is the name of its variable"));
         };
-        let hides =
-            VARIABLES.contains(&name.as_str()) || self.names.macros.iter().any(|m| m.name == *name);
+        let hides = VARIABLES.contains(&name.as_str()) || self.names.macros.iter().any(|m| m.name == *name);
         if hides {
-            return Err(
-                Problem::new(format!("the variable `{name}` hides another of that name"))
-                    .suggest("give it another name"),
-            );
+            return Err(Problem::new(format!("the variable `{name}` hides another of that name"))
+                .suggest("give it another name"));
         }
-        self.names.macros.push(Macro {
-            name: name.clone(),
-            constant,
-        });
+        self.names.macros.push(Macro { name: name.clone(), constant });
         Ok(self.names.macros.len() - 1)
     }
 }
 
-fn finish(
-    kind: LoopKind,
-    depth: usize,
-    over: Typed,
-    test: Option<Typed>,
-    make: Option<Typed>,
-) -> Typed {
+fn finish(kind: LoopKind, depth: usize, over: Typed, test: Option<Typed>, make: Option<Typed>) -> Typed {
     let body: Vec<&Typed> = test.iter().chain(&make).collect();
-    let each = body
-        .iter()
-        .fold(1_u64, |sum, part| sum.saturating_add(part.steps));
+    let each = body.iter().fold(1_u64, |sum, part| sum.saturating_add(part.steps));
     let steps = over.steps.saturating_add(over.items.saturating_mul(each));
-    let outer = body
-        .iter()
-        .filter_map(|part| part.free)
-        .filter(|free| *free < depth);
+    let outer = body.iter().filter_map(|part| part.free).filter(|free| *free < depth);
     let free = outer.chain(over.free).min();
     let constant = over.constant && body.iter().all(|part| part.constant);
     let kind_of = match kind {
@@ -349,14 +246,7 @@ fn finish(
         test: test.map(|t| t.node),
         make: make.map(|m| m.node),
     }));
-    Typed {
-        node,
-        kind: kind_of,
-        constant,
-        steps,
-        items,
-        free,
-    }
+    Typed { node, kind: kind_of, constant, steps, items, free }
 }
 
 fn macro_kind(name: &str, args: usize) -> Option<LoopKind> {
@@ -386,38 +276,20 @@ fn fits_function(function: Function, args: &[Typed]) -> Result<(), Problem> {
                 text || number || shown.contains(&of.kind)
             }
             Function::ToBool => text || of.kind == Type::Bool,
-            Function::ToTime => text || number || of.kind == Type::Time,
+            Function::ToTime => text || matches!(of.kind, Type::Int | Type::Time),
             Function::ToSpan => text || of.kind == Type::Span,
             Function::ToIp => text || of.kind == Type::Ip,
             Function::ToBlock => text,
             _ => true,
         };
-    if fits {
-        Ok(())
-    } else {
-        Err(mismatch("this function takes another type", of))
-    }
+    if fits { Ok(()) } else { Err(mismatch("this function takes another type", of)) }
 }
 
 fn no_function(name: &str) -> Problem {
-    let macros = [
-        "has",
-        "matches",
-        "all",
-        "exists",
-        "exists_one",
-        "filter",
-        "map",
-        "dyn",
-    ];
+    let macros = ["has", "matches", "all", "exists", "exists_one", "filter", "map", "dyn"];
     let names = SIGNATURES.iter().map(|s| s.name).chain(macros);
-    let near = names
-        .map(|own| (strsim::damerau_levenshtein(name, own), own))
-        .min();
-    let problem = refused(
-        &format!("calls of `{name}`"),
-        "see the list of functions in the documentation",
-    );
+    let near = names.map(|own| (strsim::damerau_levenshtein(name, own), own)).min();
+    let problem = refused(&format!("calls of `{name}`"), "see the list of functions in the documentation");
     match near {
         Some((far, own)) if far <= 2 => problem.suggest(format!("did you mean `{own}`?")),
         _ => problem,

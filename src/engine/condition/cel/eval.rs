@@ -29,20 +29,12 @@ const FUEL: u64 = 20_000_000;
 
 impl<'s, 'a> Scope<'s, 'a> {
     pub(super) const fn new(slots: &'s Slots<'a>, now: Timestamp) -> Self {
-        Self {
-            slots,
-            now,
-            fuel: Cell::new(FUEL),
-        }
+        Self { slots, now, fuel: Cell::new(FUEL) }
     }
 
     /// Uses up so many steps.
     pub(super) fn spend(&self, steps: usize) -> Result<(), Unknown> {
-        let left = self
-            .fuel
-            .get()
-            .checked_sub(steps as u64)
-            .ok_or(Unknown::Error)?;
+        let left = self.fuel.get().checked_sub(steps as u64).ok_or(Unknown::Error)?;
         self.fuel.set(left);
         Ok(())
     }
@@ -92,20 +84,12 @@ fn known<'a>(truth: Truth) -> Outcome<'a> {
     }
 }
 
-pub(super) fn eval<'a>(
-    node: &'a Node,
-    scope: &Scope<'_, 'a>,
-    vars: Variables<'_, 'a>,
-) -> Outcome<'a> {
+pub(super) fn eval<'a>(node: &'a Node, scope: &Scope<'_, 'a>, vars: Variables<'_, 'a>) -> Outcome<'a> {
     scope.spend(1)?;
     match node {
         Node::Const(constant) => Ok(Val::of_const(constant)),
         Node::Int(n) => Ok(Val::Int(*n)),
-        Node::Slot(slot) => scope
-            .slots
-            .get(*slot)
-            .read()
-            .map(|view| Val::of_view(view, Owner::Request)),
+        Node::Slot(slot) => scope.slots.get(*slot).read().map(|view| Val::of_view(view, Owner::Request)),
         Node::SlotSpan(slot) => span(scope, *slot),
         Node::HasSlot(slot) => match scope.slots.get(*slot) {
             Slot::Absent | Slot::Unset(_) => Ok(Val::Bool(false)),
@@ -132,15 +116,11 @@ pub(super) fn eval<'a>(
             }
         }
         Node::Sum(parts) => sum(parts, scope, vars),
-        Node::Arithmetic(op, pair) => {
-            both(pair, scope, vars).and_then(|(a, b)| arithmetic(*op, &a, &b))
-        }
+        Node::Arithmetic(op, pair) => both(pair, scope, vars).and_then(|(a, b)| arithmetic(*op, &a, &b)),
         Node::Compare(order, pair) => {
             let (a, b) = both(pair, scope, vars)?;
             scope.spend(weight(&a).min(weight(&b)))?;
-            a.compare(&b)
-                .map(|found| Val::Bool(order.accepts(found)))
-                .ok_or(Unknown::Error)
+            a.compare(&b).map(|found| Val::Bool(order.accepts(found))).ok_or(Unknown::Error)
         }
         Node::Equal(pair) => {
             let (a, b) = both(pair, scope, vars)?;
@@ -207,9 +187,9 @@ fn each<'a>(
 
 fn span<'a>(scope: &Scope<'_, 'a>, slot: SlotId) -> Outcome<'a> {
     match scope.slots.get(slot).read()? {
-        View::Number(seconds) => SignedDuration::try_from_secs_f64(seconds)
-            .map(Val::Span)
-            .map_err(|_| Unknown::Error),
+        View::Number(seconds) => {
+            SignedDuration::try_from_secs_f64(seconds).map(Val::Span).map_err(|_| Unknown::Error)
+        }
         _ => Err(Unknown::Error),
     }
 }
@@ -280,11 +260,7 @@ fn contains<'a>(scope: &Scope<'_, 'a>, wanted: &Val<'a>, within: &Val<'a>) -> Ou
     }
 }
 
-fn make_map<'a>(
-    entries: &'a [(Node, Node)],
-    scope: &Scope<'_, 'a>,
-    vars: Variables<'_, 'a>,
-) -> Outcome<'a> {
+fn make_map<'a>(entries: &'a [(Node, Node)], scope: &Scope<'_, 'a>, vars: Variables<'_, 'a>) -> Outcome<'a> {
     let mut made: Vec<(Val<'a>, Val<'a>)> = Vec::with_capacity(entries.len());
     let mut unknown: Option<Unknown> = None;
     for (key, value) in entries {
@@ -324,17 +300,9 @@ fn run_loop<'a>(inner: &'a Loop, scope: &Scope<'_, 'a>, vars: Variables<'_, 'a>)
 }
 
 /// What the loop's predicate says of one element.
-fn tested<'a>(
-    inner: &'a Loop,
-    item: Val<'a>,
-    scope: &Scope<'_, 'a>,
-    vars: Variables<'_, 'a>,
-) -> Truth {
+fn tested<'a>(inner: &'a Loop, item: Val<'a>, scope: &Scope<'_, 'a>, vars: Variables<'_, 'a>) -> Truth {
     vars.push(item);
-    let says = inner
-        .test
-        .as_ref()
-        .map_or(Truth::True, |test| truth(test, scope, vars));
+    let says = inner.test.as_ref().map_or(Truth::True, |test| truth(test, scope, vars));
     vars.pop();
     says
 }
@@ -426,9 +394,7 @@ fn accessor<'a>(
     };
     let found = match (of, zone, named) {
         (Val::Time(at), Zone::Fixed(zone), _) => Some(part.of_time(at, zone)),
-        (Val::Time(at), _, Some(Val::Text(name))) => {
-            time::zone(&name).map(|zone| part.of_time(at, &zone))
-        }
+        (Val::Time(at), _, Some(Val::Text(name))) => time::zone(&name).map(|zone| part.of_time(at, &zone)),
         (Val::Time(at), Zone::None, _) => Some(part.of_time(at, &jiff::tz::TimeZone::UTC)),
         (Val::Span(span), Zone::None, _) => part.of_duration(span),
         _ => None,

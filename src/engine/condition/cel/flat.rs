@@ -4,14 +4,13 @@
 use super::program::{Node, Order};
 use super::{Form, Program};
 use crate::condition::slots::SlotId;
-use crate::condition::test::Test;
 use crate::model::Op;
 use crate::value::Const;
 
 /// The flat form of a node where it has one, else a program.
 pub(super) fn form(node: Node) -> Form {
     match flat(&node) {
-        Some((slot, op)) => Form::Flat(Test { slot, op }),
+        Some((slot, op)) => Form::Flat(slot, op),
         None => Form::Program(Program { root: node }),
     }
 }
@@ -26,19 +25,14 @@ fn flat(node: &Node) -> Option<(SlotId, Op)> {
             _ => None,
         },
         Node::Equal(pair) => match &**pair {
-            [Node::Slot(slot), other] | [other, Node::Slot(slot)] => {
-                Some((*slot, Op::Eq(constant(other)?)))
-            }
+            [Node::Slot(slot), other] | [other, Node::Slot(slot)] => Some((*slot, Op::Eq(constant(other)?))),
             _ => None,
         },
         Node::In(pair) => match &**pair {
-            [Node::Slot(slot), Node::List(items)] => Some((
-                *slot,
-                Op::In(items.iter().map(constant).collect::<Option<_>>()?),
-            )),
-            [Node::Slot(slot), Node::Const(Const::List(items))] => {
-                Some((*slot, Op::In(items.clone())))
+            [Node::Slot(slot), Node::List(items)] => {
+                Some((*slot, Op::In(items.iter().map(constant).collect::<Option<_>>()?)))
             }
+            [Node::Slot(slot), Node::Const(Const::List(items))] => Some((*slot, Op::In(items.clone()))),
             _ => None,
         },
         Node::Compare(order, pair) => match &**pair {

@@ -14,12 +14,8 @@ use crate::condition::truth::Unknown;
 pub(super) fn call<'a>(function: Function, args: &[Val<'a>], scope: &Scope<'_, 'a>) -> Outcome<'a> {
     match (function, args) {
         (Function::Size, [of]) => size(of, scope),
-        (Function::StartsWith, [Val::Text(of), Val::Text(start)]) => {
-            Ok(Val::Bool(of.starts_with(&**start)))
-        }
-        (Function::EndsWith, [Val::Text(of), Val::Text(end)]) => {
-            Ok(Val::Bool(of.ends_with(&**end)))
-        }
+        (Function::StartsWith, [Val::Text(of), Val::Text(start)]) => Ok(Val::Bool(of.starts_with(&**start))),
+        (Function::EndsWith, [Val::Text(of), Val::Text(end)]) => Ok(Val::Bool(of.ends_with(&**end))),
         (Function::Contains, [Val::Text(of), Val::Text(part)]) => {
             scope.spend(of.len() / 16)?;
             Ok(Val::Bool(of.contains(&**part)))
@@ -36,15 +32,11 @@ pub(super) fn call<'a>(function: Function, args: &[Val<'a>], scope: &Scope<'_, '
         (Function::Join, [Val::List(of), Val::Text(by)]) => join(of, by, scope),
         (Function::ToIp, [Val::Text(of)]) => Ip::parse(of).map(Val::Ip).ok_or(Unknown::Error),
         (Function::ToIp, [Val::Ip(ip)]) => Ok(Val::Ip(*ip)),
-        (Function::ToBlock, [Val::Text(of)]) => {
-            Block::parse(of).map(Val::Block).ok_or(Unknown::Error)
+        (Function::ToBlock, [Val::Text(of)]) => Block::parse(of).map(Val::Block).ok_or(Unknown::Error),
+        (Function::ContainsIp, [Val::Block(block), Val::Ip(ip)]) => Ok(Val::Bool(block.contains(*ip))),
+        (Function::ContainsIp, [Val::Block(block), Val::Text(ip)]) => {
+            Ip::parse(ip).map(|ip| Val::Bool(block.contains(ip))).ok_or(Unknown::Error)
         }
-        (Function::ContainsIp, [Val::Block(block), Val::Ip(ip)]) => {
-            Ok(Val::Bool(block.contains(*ip)))
-        }
-        (Function::ContainsIp, [Val::Block(block), Val::Text(ip)]) => Ip::parse(ip)
-            .map(|ip| Val::Bool(block.contains(ip)))
-            .ok_or(Unknown::Error),
         (_, [of]) => convert(function, of, scope),
         _ => Err(Unknown::Error),
     }
@@ -65,9 +57,7 @@ fn size<'a>(of: &Val<'a>, scope: &Scope<'_, 'a>) -> Outcome<'a> {
         Val::Map(map) => map.len(),
         _ => return Err(Unknown::Error),
     };
-    i64::try_from(count)
-        .map(Val::Int)
-        .map_err(|_| Unknown::Error)
+    i64::try_from(count).map(Val::Int).map_err(|_| Unknown::Error)
 }
 
 /// `split(by, limit)`: at most `limit` parts, the rest in the last; 0 none; negative all.
@@ -79,10 +69,7 @@ fn split<'a>(of: &str, by: &str, limit: i64, scope: &Scope<'_, 'a>) -> Outcome<'
     let parts: Vec<Val<'a>> = match (most, by) {
         (Some(0), _) => Vec::new(),
         (Some(most), "") => {
-            let cut = of
-                .char_indices()
-                .nth(most.saturating_sub(1))
-                .map_or(of.len(), |(at, _)| at);
+            let cut = of.char_indices().nth(most.saturating_sub(1)).map_or(of.len(), |(at, _)| at);
             let (head, tail) = of.split_at(cut);
             let head = head.chars().map(|c| Val::text(c.to_string()));
             head.chain((!tail.is_empty()).then(|| part(tail))).collect()
@@ -131,14 +118,9 @@ fn to_int<'a>(of: &Val<'a>) -> Outcome<'a> {
         Val::Double(n) => truncated(*n),
         Val::Text(text) => {
             // CEL reads a sign and digits; Rust would take a `+` too.
-            (!text.starts_with('+'))
-                .then(|| text.parse().ok())
-                .flatten()
+            (!text.starts_with('+')).then(|| text.parse().ok()).flatten()
         }
-        Val::Time(at) => Some(
-            at.as_second()
-                .saturating_sub(i64::from(at.subsec_nanosecond() < 0)),
-        ),
+        Val::Time(at) => Some(at.as_second().saturating_sub(i64::from(at.subsec_nanosecond() < 0))),
         _ => None,
     };
     int.map(Val::Int).ok_or(Unknown::Error)
@@ -167,10 +149,7 @@ fn to_double<'a>(of: &Val<'a>) -> Outcome<'a> {
         Val::Text(text) => text.parse::<f64>().ok().filter(|n| n.is_finite()),
         _ => None,
     };
-    double
-        .filter(|n| !n.is_nan())
-        .map(Val::Double)
-        .ok_or(Unknown::Error)
+    double.filter(|n| !n.is_nan()).map(Val::Double).ok_or(Unknown::Error)
 }
 
 fn to_bool<'a>(of: &Val<'a>) -> Outcome<'a> {
@@ -189,12 +168,7 @@ fn to_time<'a>(of: &Val<'a>) -> Outcome<'a> {
     let at = match of {
         Val::Time(at) => Some(*at),
         Val::Text(text) => time::parse_time(text),
-        Val::Int(_) | Val::Double(_) => {
-            let seconds = whole(of)?;
-            jiff::Timestamp::from_second(seconds)
-                .ok()
-                .and_then(time::in_range)
-        }
+        Val::Int(seconds) => jiff::Timestamp::from_second(*seconds).ok().and_then(time::in_range),
         _ => None,
     };
     at.map(Val::Time).ok_or(Unknown::Error)
@@ -218,19 +192,13 @@ fn to_text<'a>(of: &Val<'a>, scope: &Scope<'_, 'a>) -> Outcome<'a> {
 fn show_double(n: f64) -> String {
     let size = n.abs();
     if n.is_infinite() {
-        return if n > 0.0 {
-            "+Inf".into()
-        } else {
-            "-Inf".into()
-        };
+        return if n > 0.0 { "+Inf".into() } else { "-Inf".into() };
     }
     if size == 0.0 || (1e-4..1e21).contains(&size) {
         return n.to_string();
     }
     let text = format!("{n:e}");
     let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let (sign, exponent) = exponent
-        .strip_prefix('-')
-        .map_or(('+', exponent), |e| ('-', e));
+    let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |e| ('-', e));
     format!("{digits}e{sign}{exponent:0>2}")
 }

@@ -24,9 +24,7 @@ impl Lowering<'_> {
     /// Lowers an expression. Its depth was bounded when it was parsed.
     pub(super) fn lower(&mut self, expr: &IdedExpr) -> Lowered {
         let offset = self.places.offset_for(expr.id).map(|(start, _)| start);
-        let typed = self
-            .lower_kind(expr)
-            .map_err(|problem| problem.at(offset))?;
+        let typed = self.lower_kind(expr).map_err(|problem| problem.at(offset))?;
         refuse_constant_error(&typed).map_err(|problem| problem.at(offset))?;
         Ok(typed)
     }
@@ -42,9 +40,7 @@ impl Lowering<'_> {
                 let of = self.lower(&select.operand)?;
                 expect(&of, Type::Map, &format!("`.{}` selects in", select.field))?;
                 let name = select.field.as_str().into();
-                Ok(Typed::over(Type::Dyn, &[&of_ref(&of)], || {
-                    Node::Select(Box::new(of.node), name)
-                }))
+                Ok(Typed::over(Type::Dyn, &[&of_ref(&of)], || Node::Select(Box::new(of.node), name)))
             }
             Expr::List(list) if list.optional_indices.is_empty() => {
                 let parts = self.lower_all(&list.elements)?;
@@ -73,10 +69,8 @@ impl Lowering<'_> {
             }
             let key = self.lower(&entry.key)?;
             if !matches!(key.kind, Type::Dyn | Type::Text | Type::Int | Type::Bool) {
-                let message = format!(
-                    "a key of a map is text, an integer or a boolean, not {}",
-                    key.kind.name()
-                );
+                let message =
+                    format!("a key of a map is text, an integer or a boolean, not {}", key.kind.name());
                 return Err(Problem::new(message));
             }
             flat.push(key);
@@ -107,18 +101,14 @@ impl Lowering<'_> {
                 (operators::LOGICAL_NOT, [of]) => {
                     let of = self.lower(of)?;
                     expect(&of, Type::Bool, "`!` takes")?;
-                    return Ok(Typed::over(Type::Bool, &[&of_ref(&of)], || {
-                        Node::Not(of.node.into())
-                    }));
+                    return Ok(Typed::over(Type::Bool, &[&of_ref(&of)], || Node::Not(of.node.into())));
                 }
                 (operators::NEGATE, [of]) => {
                     let of = self.lower(of)?;
                     if of.kind != Type::Dyn && !of.kind.is_number() {
                         return Err(mismatch("`-` takes a number", &of));
                     }
-                    return Ok(Typed::over(of.kind, &[&of_ref(&of)], || {
-                        Node::Negate(of.node.into())
-                    }));
+                    return Ok(Typed::over(of.kind, &[&of_ref(&of)], || Node::Negate(of.node.into())));
                 }
                 (operators::OPT_INDEX | operators::OPT_SELECT, _) => {
                     return Err(refused("optional types", "use `has()` and a plain field"));
@@ -134,11 +124,7 @@ impl Lowering<'_> {
         let mut flat = Vec::new();
         flatten(call, &mut flat);
         let parts = self.lower_all_refs(&flat)?;
-        let sign = if call.func_name == operators::LOGICAL_AND {
-            "&&"
-        } else {
-            "||"
-        };
+        let sign = if call.func_name == operators::LOGICAL_AND { "&&" } else { "||" };
         for part in &parts {
             expect(part, Type::Bool, &format!("`{sign}` takes"))?;
         }
@@ -154,14 +140,10 @@ impl Lowering<'_> {
         for part in &parts {
             kind = Some(match kind {
                 None => part.kind,
-                Some(so_far) => so_far
-                    .plus(part.kind)
-                    .ok_or_else(|| no_pair("+", so_far, part.kind))?,
+                Some(so_far) => so_far.plus(part.kind).ok_or_else(|| no_pair("+", so_far, part.kind))?,
             });
         }
-        let items = parts
-            .iter()
-            .fold(0_u64, |sum, p| sum.saturating_add(p.items));
+        let items = parts.iter().fold(0_u64, |sum, p| sum.saturating_add(p.items));
         let mut sum = gather(kind.unwrap_or(Type::Dyn), parts, Node::Sum);
         sum.items = items;
         Ok(sum)
@@ -175,19 +157,11 @@ impl Lowering<'_> {
         let condition = self.lower(condition)?;
         expect(&condition, Type::Bool, "`?` takes")?;
         let (then, otherwise) = (self.lower(then)?, self.lower(otherwise)?);
-        let kind = if then.kind == otherwise.kind {
-            then.kind
-        } else {
-            Type::Dyn
-        };
-        Ok(gather(
-            kind,
-            vec![condition, then, otherwise],
-            |nodes| match <[Node; 3]>::try_from(nodes) {
-                Ok(three) => Node::Choose(three.into()),
-                Err(nodes) => Node::List(nodes),
-            },
-        ))
+        let kind = if then.kind == otherwise.kind { then.kind } else { Type::Dyn };
+        Ok(gather(kind, vec![condition, then, otherwise], |nodes| match <[Node; 3]>::try_from(nodes) {
+            Ok(three) => Node::Choose(three.into()),
+            Err(nodes) => Node::List(nodes),
+        }))
     }
 
     fn binary(&mut self, name: &str, a: &IdedExpr, b: &IdedExpr) -> Lowered {
@@ -198,9 +172,7 @@ impl Lowering<'_> {
             operators::SUBSTRACT => a.kind.minus(b.kind),
             operators::MULTIPLY | operators::DIVIDE | operators::MODULO => a.kind.times(b.kind),
             operators::INDEX => index_type(&a, &b),
-            operators::IN => {
-                matches!(b.kind, Type::Dyn | Type::List | Type::Map).then_some(Type::Bool)
-            }
+            operators::IN => matches!(b.kind, Type::Dyn | Type::List | Type::Map).then_some(Type::Bool),
             _ => a.kind.orders_with(b.kind).then_some(Type::Bool),
         };
         let kind = kind.ok_or_else(|| no_pair(sign, a.kind, b.kind))?;
@@ -320,16 +292,9 @@ pub(super) fn gather(kind: Type, parts: Vec<Typed>, make: impl FnOnce(Vec<Node>)
     typed
 }
 
-pub(super) fn pair(
-    kind: Type,
-    a: Typed,
-    b: Typed,
-    make: impl FnOnce(Box<[Node; 2]>) -> Node,
-) -> Typed {
+pub(super) fn pair(kind: Type, a: Typed, b: Typed, make: impl FnOnce(Box<[Node; 2]>) -> Node) -> Typed {
     let (known_a, known_b) = (of_ref(&a), of_ref(&b));
-    Typed::over(kind, &[&known_a, &known_b], || {
-        make(Box::new([a.node, b.node]))
-    })
+    Typed::over(kind, &[&known_a, &known_b], || make(Box::new([a.node, b.node])))
 }
 
 /// Refuses a part that is known to be of another type.
@@ -345,11 +310,7 @@ pub(super) fn mismatch(what: &str, typed: &Typed) -> Problem {
 }
 
 fn no_pair(sign: &str, a: Type, b: Type) -> Problem {
-    Problem::new(format!(
-        "`{sign}` is not defined between {} and {}",
-        a.name(),
-        b.name()
-    ))
+    Problem::new(format!("`{sign}` is not defined between {} and {}", a.name(), b.name()))
 }
 
 pub(super) fn refused(what: &str, remedy: &str) -> Problem {
@@ -362,10 +323,8 @@ fn refuse_constant_error(typed: &Typed) -> Result<(), Problem> {
     }
     match constant_value(typed) {
         Some(_) => Ok(()),
-        None => Err(
-            Problem::new("this part reads nothing of the request and always fails")
-                .suggest("correct the constant"),
-        ),
+        None => Err(Problem::new("this part reads nothing of the request and always fails")
+            .suggest("correct the constant")),
     }
 }
 

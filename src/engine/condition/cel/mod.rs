@@ -28,9 +28,9 @@ use self::names::Names;
 pub use self::parse::{Problem, on_deep_stack};
 use self::program::Node;
 use self::types::Type;
-use super::test::Test;
 use super::truth::Truth;
-use crate::condition::slots::{SlotTable, Slots};
+use crate::condition::slots::{SlotId, SlotTable, Slots};
+use crate::model::Op;
 use crate::time::WallTime;
 use crate::value::ConstMap;
 
@@ -50,7 +50,7 @@ pub struct Conjunct {
 #[derive(Debug)]
 pub enum Form {
     /// It compares one field with a constant, as `conditions` do.
-    Flat(Test),
+    Flat(SlotId, Op),
     /// Anything else.
     Program(Program),
 }
@@ -74,40 +74,24 @@ impl Program {
 ///
 /// # Errors
 /// Says what is wrong and where.
-pub fn compile(
-    source: &str,
-    slots: &mut SlotTable,
-    data: &ConstMap,
-) -> Result<Vec<Conjunct>, Problem> {
+pub fn compile(source: &str, slots: &mut SlotTable, data: &ConstMap) -> Result<Vec<Conjunct>, Problem> {
     let parsed = parse::parse(source)?;
-    let names = Names {
-        slots,
-        data,
-        macros: Vec::new(),
-    };
-    let mut lowering = Lowering {
-        names,
-        places: &parsed.places,
-    };
+    let names = Names { slots, data, macros: Vec::new() };
+    let mut lowering = Lowering { names, places: &parsed.places };
     let mut parts = Vec::new();
     conjuncts(&parsed.root, &mut parts);
     let mut steps = 0_u64;
     let mut made = Vec::with_capacity(parts.len());
-    for part in parts {
+    let texts = texts(source, &parts, &parsed.places);
+    for (at, part) in parts.into_iter().enumerate() {
         let typed = lowering.lower(part)?;
         steps = steps.saturating_add(typed.steps);
         if !typed.kind.may_be(Type::Bool) {
-            let message = format!(
-                "a `when` says true or false, and this is {}",
-                typed.kind.name()
-            );
+            let message = format!("a `when` says true or false, and this is {}", typed.kind.name());
             return Err(Problem::new(message).at(start(part, &parsed.places)));
         }
-        let text = written(source, part, &parsed.places);
-        made.push(Conjunct {
-            form: flat::form(typed.node),
-            text,
-        });
+        let text = texts.get(at).copied().unwrap_or(source).into();
+        made.push(Conjunct { form: flat::form(typed.node), text });
     }
     if steps > MAX_STEPS {
         let message = format!("may take {steps} steps for one request, more than {MAX_STEPS}");
@@ -126,31 +110,47 @@ fn conjuncts<'e>(expr: &'e IdedExpr, into: &mut Vec<&'e IdedExpr>) {
     }
 }
 
+/// Where an expression starts.
 fn start(expr: &IdedExpr, places: &SourceInfo) -> Option<u32> {
-    extent(expr, places).map(|(start, _)| start)
-}
-
-/// The part of the source that an expression was read from.
-fn written(source: &str, expr: &IdedExpr, places: &SourceInfo) -> Box<str> {
-    let slice = extent(expr, places).and_then(|(start, stop)| {
-        source
-            .get(start as usize..=stop as usize)
-            .or_else(|| source.get(start as usize..stop as usize))
-    });
-    slice.unwrap_or(source).trim().into()
-}
-
-fn extent(expr: &IdedExpr, places: &SourceInfo) -> Option<(u32, u32)> {
-    let mut all: Option<(u32, u32)> = None;
-    let mut open = vec![expr];
+    let (mut first, mut open) = (None, vec![expr]);
     while let Some(expr) = open.pop() {
-        if let Some((start, stop)) = places.offset_for(expr.id) {
-            let (low, high) = all.unwrap_or((start, stop));
-            all = Some((low.min(start), high.max(stop)));
-        }
+        let own = places.offset_for(expr.id).map(|(start, _)| start);
+        first = first.into_iter().chain(own).min();
         parse::children(&expr.expr, &mut |child| open.push(child));
     }
-    all
+    first
+}
+
+/// The source cut at the outermost `&&`s, one text for each part.
+fn texts<'s>(source: &'s str, parts: &[&IdedExpr], places: &SourceInfo) -> Vec<&'s str> {
+    let starts = parts.iter().map(|part| start(part, places).map_or(0, |at| at as usize));
+    // The sign that stands last before a part begins it; the first part begins with the source.
+    let before = |at: usize| source.get(..at).and_then(|head| head.rfind("&&"));
+    let mut cuts: Vec<(usize, usize)> = starts.skip(1).filter_map(before).map(|at| (at, at + 2)).collect();
+    cuts.push((source.len(), source.len()));
+    let mut from = 0;
+    let cut = |(to, next): (usize, usize)| {
+        let text = source.get(from..to).unwrap_or_default();
+        from = next;
+        balanced(text.trim())
+    };
+    cuts.into_iter().map(cut).collect()
+}
+
+/// Without the parentheses at its ends whose partners were cut off.
+fn balanced(mut text: &str) -> &str {
+    loop {
+        let (opened, closed) = (text.matches('(').count(), text.matches(')').count());
+        let stripped = match opened.cmp(&closed) {
+            std::cmp::Ordering::Greater => text.strip_prefix('('),
+            std::cmp::Ordering::Less => text.strip_suffix(')'),
+            std::cmp::Ordering::Equal => None,
+        };
+        match stripped {
+            Some(shorter) => text = shorter.trim(),
+            None => return text,
+        }
+    }
 }
 
 /// Whether a text is a time as `timestamp()` reads it: RFC 3339, years 1 to 9999.

@@ -29,9 +29,8 @@ pub(super) const VARIABLES: [&str; 12] = [
 ];
 
 const SUBJECT: [&str; 7] = ["agent", "user", "tenant", "app", "workflow", "run", "roles"];
-const ACTION: [&str; 9] = [
-    "name", "kind", "tool", "provider", "model", "pipeline", "stage", "handler", "tags",
-];
+const ACTION: [&str; 9] =
+    ["name", "kind", "tool", "provider", "model", "pipeline", "stage", "handler", "tags"];
 const ESTIMATE: [&str; 4] = ["cost", "tokens", "compute", "duration"];
 
 /// Names in scope: those of the request, those of the bundle's data, those of macros.
@@ -117,9 +116,7 @@ impl Names<'_> {
             let Const::Map(entries) = here else {
                 return Err(no_data(segments, None));
             };
-            here = entries
-                .get(*segment)
-                .ok_or_else(|| no_data(segments, Some(entries)))?;
+            here = entries.get(*segment).ok_or_else(|| no_data(segments, Some(entries)))?;
         }
         let (kind, items) = type_of(here);
         Ok(Typed::constant(Node::Const(here.clone()), kind, items))
@@ -143,12 +140,10 @@ impl Names<'_> {
                 Some((_, measure)) => has(self.slots.intern(&Path::Usage(*measure))),
                 None => Err(no_field("usage", name, &usage_names())),
             },
-            (root @ ("subject" | "action" | "estimate"), [name]) => {
-                match member_field(root, name) {
-                    Ok(field) => has(self.slots.intern(&Path::Request(field))),
-                    Err(problem) => Err(problem),
-                }
-            }
+            (root @ ("subject" | "action" | "estimate"), [name]) => match member_field(root, name) {
+                Ok(field) => has(self.slots.intern(&Path::Request(field))),
+                Err(problem) => Err(problem),
+            },
             _ => return None,
         })
     }
@@ -161,10 +156,7 @@ impl Names<'_> {
         problem.unknown_name = true;
         match nearest(name, &known) {
             Some(near) => problem.suggest(format!("did you mean `{near}`?")),
-            None => problem.suggest(format!(
-                "write `context.{name}`, or one of {}",
-                known.join(", ")
-            )),
+            None => problem.suggest(format!("write `context.{name}`, or one of {}", known.join(", "))),
         }
     }
 }
@@ -201,11 +193,7 @@ fn no_data(segments: &[&str], beside: Option<&BTreeMap<Box<str>, Const>>) -> Pro
     let path = segments.join(".");
     let mut problem = Problem::new(format!("`data.{path}` does not exist"));
     problem.unknown_name = true;
-    let names: Vec<&str> = beside
-        .iter()
-        .flat_map(|entries| entries.keys())
-        .map(|k| &**k)
-        .collect();
+    let names: Vec<&str> = beside.iter().flat_map(|entries| entries.keys()).map(|k| &**k).collect();
     match segments.iter().find_map(|segment| nearest(segment, &names)) {
         Some(near) => problem.suggest(format!("did you mean `{near}`?")),
         None => problem.suggest("add it to the bundle's `data`"),
@@ -225,13 +213,8 @@ fn whole(root: &str) -> Problem {
 
 /// The name closest to what was written, if one is close.
 fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
-    let scored = known
-        .iter()
-        .map(|own| (strsim::damerau_levenshtein(name, own), *own));
-    scored
-        .filter(|(far, own)| *far <= own.len().max(3) / 3)
-        .min()
-        .map(|(_, own)| own)
+    let scored = known.iter().map(|own| (strsim::damerau_levenshtein(name, own), *own));
+    scored.filter(|(far, own)| *far <= own.len().max(3) / 3).min().map(|(_, own)| own)
 }
 
 /// The type of a constant, and how many elements it has.

@@ -29,12 +29,7 @@ pub struct Problem {
 
 impl Problem {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            suggestion: None,
-            offset: None,
-            unknown_name: false,
-        }
+        Self { message: message.into(), suggestion: None, offset: None, unknown_name: false }
     }
 
     pub(super) fn suggest(mut self, suggestion: impl Into<String>) -> Self {
@@ -54,12 +49,15 @@ impl Problem {
 ///
 /// # Errors
 /// When no thread can be started.
+#[expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a stack that the parser cannot overflow"
+)]
 pub fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Problem> {
     let failed = || Problem::new("no thread can be started to read expressions; free some memory");
     std::thread::scope(|scope| {
-        let builder = std::thread::Builder::new()
-            .name("read-expressions".into())
-            .stack_size(STACK);
+        let builder = std::thread::Builder::new().name("read-expressions".into()).stack_size(STACK);
         let thread = builder.spawn_scoped(scope, work).map_err(|_| failed())?;
         thread.join().map_err(|_| failed())
     })
@@ -74,18 +72,11 @@ pub(super) struct Parsed {
 /// Parses; call it on [`on_deep_stack`] only.
 pub(super) fn parse(source: &str) -> Result<Parsed, Problem> {
     if source.len() > MAX_SOURCE {
-        let message = format!(
-            "a `when` has at most {MAX_SOURCE} bytes; this one has {}",
-            source.len()
-        );
+        let message = format!("a `when` has at most {MAX_SOURCE} bytes; this one has {}", source.len());
         return Err(Problem::new(message).suggest("split the rule, or move constants into `data`"));
     }
-    let parser = cel::Env::default()
-        .parser()
-        .enable_ident_escape_syntax(true);
-    let (root, places) = parser
-        .parse_with_source_info(source)
-        .map_err(|errors| syntax(source, &errors))?;
+    let parser = cel::Env::default().parser().enable_ident_escape_syntax(true);
+    let (root, places) = parser.parse_with_source_info(source).map_err(|errors| syntax(source, &errors))?;
     within_bounds(&root)?;
     Ok(Parsed { root, places })
 }
@@ -104,10 +95,7 @@ fn offset_of(source: &str, (line, column): (isize, isize)) -> Option<u32> {
     let before: usize = source.split_inclusive('\n').take(line).map(str::len).sum();
     let text = source.get(before..)?;
     let column = usize::try_from(column).ok()?.saturating_sub(1);
-    let within = text
-        .char_indices()
-        .nth(column)
-        .map_or(text.len(), |(at, _)| at);
+    let within = text.char_indices().nth(column).map_or(text.len(), |(at, _)| at);
     u32::try_from(before + within).ok()
 }
 
@@ -118,11 +106,7 @@ fn within_bounds(root: &IdedExpr) -> Result<(), Problem> {
     while let Some((expr, depth, chain)) = open.pop() {
         nodes += 1;
         let own = chain_of(&expr.expr);
-        let depth = if own.is_some() && own == chain {
-            depth - 1
-        } else {
-            depth
-        };
+        let depth = if own.is_some() && own == chain { depth - 1 } else { depth };
         if depth > MAX_DEPTH {
             let message = format!("an expression is at most {MAX_DEPTH} deep");
             return Err(Problem::new(message).suggest("split the rule"));
@@ -138,11 +122,7 @@ fn within_bounds(root: &IdedExpr) -> Result<(), Problem> {
 
 fn chain_of(expr: &Expr) -> Option<&'static str> {
     let Expr::Call(call) = expr else { return None };
-    let chains = [
-        operators::LOGICAL_AND,
-        operators::LOGICAL_OR,
-        operators::ADD,
-    ];
+    let chains = [operators::LOGICAL_AND, operators::LOGICAL_OR, operators::ADD];
     chains.into_iter().find(|op| call.func_name == *op)
 }
 

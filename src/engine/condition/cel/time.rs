@@ -42,10 +42,7 @@ impl Part {
 
     /// Whether a duration has it.
     pub(super) const fn fits_duration(self) -> bool {
-        matches!(
-            self,
-            Self::Hours | Self::Minutes | Self::Seconds | Self::Milliseconds
-        )
+        matches!(self, Self::Hours | Self::Minutes | Self::Seconds | Self::Milliseconds)
     }
 
     /// This part of a time, in a zone.
@@ -94,9 +91,7 @@ pub(super) fn zone(name: &str) -> Option<TimeZone> {
     let (hours, minutes) = (two_digits(hours)?, two_digits(minutes)?);
     let in_range = hours <= 23 && minutes <= 59;
     let seconds = sign * (hours * 3600 + minutes * 60);
-    in_range
-        .then(|| Offset::from_seconds(seconds).ok().map(TimeZone::fixed))
-        .flatten()
+    in_range.then(|| Offset::from_seconds(seconds).ok().map(TimeZone::fixed)).flatten()
 }
 
 /// A time within CEL's years, or nothing.
@@ -116,14 +111,10 @@ pub(super) fn parse_time(text: &str) -> Option<Timestamp> {
     let timed = matches!(bytes.get(10), Some(b'T' | b't')) && bytes.get(13) == Some(&b':');
     let seconds = bytes.get(16) == Some(&b':');
     // jiff reads more than RFC 3339 (a bracketed zone, for one): what it may read is checked here.
-    let plain = bytes
-        .iter()
-        .all(|b| b.is_ascii_digit() || b"-+:.TtZz".contains(b));
+    let plain = bytes.iter().all(|b| b.is_ascii_digit() || b"-+:.TtZz".contains(b));
     let zoned = matches!(bytes.last(), Some(b'Z' | b'z')) || has_offset(bytes);
     let shaped = dated && timed && seconds && plain && zoned;
-    shaped
-        .then(|| text.parse().ok().and_then(in_range))
-        .flatten()
+    shaped.then(|| text.parse().ok().and_then(in_range)).flatten()
 }
 
 fn has_offset(bytes: &[u8]) -> bool {
@@ -147,9 +138,7 @@ pub(super) fn parse_span(text: &str) -> Option<SignedDuration> {
     while !rest.is_empty() {
         let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (digits, tail) = rest.split_at(number);
-        let unit = tail
-            .find(|c: char| c.is_ascii_digit() || c == '.')
-            .unwrap_or(tail.len());
+        let unit = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(unit);
         nanos = nanos.checked_add(part_nanos(digits, unit)?)?;
         rest = tail;
@@ -177,11 +166,7 @@ fn part_nanos(digits: &str, unit: &str) -> Option<i128> {
     if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
         return None;
     }
-    let whole: i128 = if whole.is_empty() {
-        0
-    } else {
-        whole.parse().ok()?
-    };
+    let whole: i128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
     let mut nanos = whole.checked_mul(scale)?;
     let mut place = scale;
     for digit in fraction.bytes() {
@@ -194,10 +179,7 @@ fn part_nanos(digits: &str, unit: &str) -> Option<i128> {
 /// A duration as CEL writes it: seconds with what fraction they have.
 pub(super) fn show_span(span: SignedDuration) -> String {
     let sign = if span.is_negative() { "-" } else { "" };
-    let (seconds, nanos) = (
-        span.as_secs().unsigned_abs(),
-        span.subsec_nanos().unsigned_abs(),
-    );
+    let (seconds, nanos) = (span.as_secs().unsigned_abs(), span.subsec_nanos().unsigned_abs());
     if nanos == 0 {
         return format!("{sign}{seconds}s");
     }

@@ -63,10 +63,7 @@ impl Type {
     }
 
     const fn adds(self) -> bool {
-        !matches!(
-            self,
-            Self::Null | Self::Bool | Self::Ip | Self::Block | Self::Map
-        )
+        !matches!(self, Self::Null | Self::Bool | Self::Ip | Self::Block | Self::Map)
     }
 
     /// The type of `self - other`, or `None`.
@@ -94,10 +91,7 @@ impl Type {
     /// Whether `<` and the like are defined between the two.
     pub(super) fn orders_with(self, other: Self) -> bool {
         let ordered = |t: Self| {
-            matches!(
-                t,
-                Self::Dyn | Self::Bool | Self::Text | Self::Time | Self::Span
-            ) || t.is_number()
+            matches!(t, Self::Dyn | Self::Bool | Self::Text | Self::Time | Self::Span) || t.is_number()
         };
         let alike = self.may_be(other) || (self.is_number() && other.is_number());
         ordered(self) && ordered(other) && alike
@@ -131,26 +125,12 @@ pub(super) const REQUEST_ITEMS: u64 = 256;
 impl Typed {
     /// A node that reads the request.
     pub(super) const fn dynamic(node: Node, kind: Type) -> Self {
-        Self {
-            node,
-            kind,
-            constant: false,
-            steps: 1,
-            items: REQUEST_ITEMS,
-            free: None,
-        }
+        Self { node, kind, constant: false, steps: 1, items: REQUEST_ITEMS, free: None }
     }
 
     /// A node that reads nothing.
     pub(super) const fn constant(node: Node, kind: Type, items: u64) -> Self {
-        Self {
-            node,
-            kind,
-            constant: true,
-            steps: 1,
-            items,
-            free: None,
-        }
+        Self { node, kind, constant: true, steps: 1, items, free: None }
     }
 
     /// A node over these parts: constant where all are, as costly as all together.

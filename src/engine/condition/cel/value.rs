@@ -131,10 +131,7 @@ fn int_to_double(int: i64, double: f64) -> Option<Ordering> {
     #[expect(clippy::cast_possible_truncation, reason = "between -2^63 and 2^63")]
     let whole = double.trunc() as i64;
     let fraction = double.fract();
-    Some(
-        int.cmp(&whole)
-            .then_with(|| 0.0_f64.partial_cmp(&fraction).unwrap_or(Ordering::Equal)),
-    )
+    Some(int.cmp(&whole).then_with(|| 0.0_f64.partial_cmp(&fraction).unwrap_or(Ordering::Equal)))
 }
 
 impl<'a> List<'a> {
@@ -160,18 +157,12 @@ impl<'a> List<'a> {
         if self.len() != other.len() {
             return Truth::False;
         }
-        self.iter()
-            .zip(other.iter())
-            .map(|(a, b)| a.equals(&b))
-            .fold(Truth::True, Truth::and)
+        self.iter().zip(other.iter()).map(|(a, b)| a.equals(&b)).fold(Truth::True, Truth::and)
     }
 
     /// Whether an element equals this value.
     pub(super) fn contains(&self, wanted: &Val<'a>) -> Truth {
-        let any = self
-            .iter()
-            .map(|item| item.equals(wanted))
-            .fold(Truth::False, Truth::or);
+        let any = self.iter().map(|item| item.equals(wanted)).fold(Truth::False, Truth::or);
         match wanted {
             Val::Double(n) if n.is_nan() => Truth::Error,
             _ => any,
@@ -201,9 +192,7 @@ impl<'a> Map<'a> {
             (Self::Request(_) | Self::Bundle(_), Val::Text(name)) => self.field(name),
             (Self::Request(_) | Self::Bundle(_), _) => None,
             (Self::Made(entries), key) => {
-                let found = entries
-                    .iter()
-                    .find(|(own, _)| own.equals(key) == Truth::True);
+                let found = entries.iter().find(|(own, _)| own.equals(key) == Truth::True);
                 found.map(|(_, value)| value.clone())
             }
         }
@@ -217,10 +206,7 @@ impl<'a> Map<'a> {
                 let mut names = Vec::with_capacity(fields.len());
                 fields.each(&mut |name, _| names.push(name));
                 names.sort_unstable();
-                names
-                    .into_iter()
-                    .map(|name| Val::Text(Cow::Borrowed(name)))
-                    .collect()
+                names.into_iter().map(|name| Val::Text(Cow::Borrowed(name))).collect()
             }
             Self::Made(entries) => entries.iter().map(|(key, _)| key.clone()).collect(),
         }

@@ -315,11 +315,8 @@ fn a_neutral_probe_gives_its_slot_back() {
 
 #[test]
 fn failed_probes_multiply_the_cooldown_up_to_its_maximum_and_success_resets_it() {
-    let mut hand = Hand::new(&CircuitBreaker {
-        cooldown_multiplier: 3.0,
-        max_cooldown: Some(s(20)),
-        ..breaker_rules()
-    });
+    let mut hand =
+        Hand::new(&CircuitBreaker { cooldown_multiplier: 3.0, max_cooldown: Some(s(20)), ..breaker_rules() });
     (0..3).for_each(|_| hand.fail(0));
     for (from, cooldown) in [(5_000, 15_000), (20_000, 20_000), (40_000, 20_000)] {
         hand.fail(from);

@@ -79,7 +79,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// Used and reserved in one window, from the list of all promises.
-fn exact(promises: &[Promise], actual: &[Option<u64>], on_expiry: OnExpiry, window: u64, now: u64) -> (u64, u64) {
+fn exact(
+    promises: &[Promise],
+    actual: &[Option<u64>],
+    on_expiry: OnExpiry,
+    window: u64,
+    now: u64,
+) -> (u64, u64) {
     let (mut used, mut reserved) = (0, 0);
     for (promise, actual) in promises.iter().zip(actual).filter(|(p, _)| p.window == window) {
         match actual {
@@ -205,7 +211,14 @@ fn refusals_say_what_the_page_says() {
     for (what, window, used, reserved, estimate, want) in [
         ("above the limit", s(3_600), 0.0, 0.0, 11.0, Some((ReasonCode::LimitUnreachable, deny))),
         ("all of it", s(3_600), 0.0, 0.0, 10.0, None),
-        ("used up", s(3_600), 10.0, 0.0, 0.0, Some((ReasonCode::BudgetExhausted, throttle(ms(HOUR - 5_000))))),
+        (
+            "used up",
+            s(3_600),
+            10.0,
+            0.0,
+            0.0,
+            Some((ReasonCode::BudgetExhausted, throttle(ms(HOUR - 5_000)))),
+        ),
         ("used up for life", s(0), 10.0, 0.0, 0.0, Some((ReasonCode::BudgetExhausted, deny))),
         ("more than is left", s(0), 8.0, 0.0, 3.0, Some((ReasonCode::BudgetExhausted, deny))),
         ("reserved", s(0), 5.0, 5.0, 0.0, Some((ReasonCode::BudgetReserved, throttle(s(595))))),
@@ -265,8 +278,11 @@ fn measures_look_at_their_own_kinds() {
     let rooms = ask(&fixture, at(0), &facts(ActionKind::Stage, 0, 1_000)).limits;
     let reserved: Vec<_> = rooms.iter().map(|l| (l.room.measure, l.room.reserved)).collect();
     let want = [
-        (Measure::ToolCalls, 1), (Measure::LlmCalls, 1), (Measure::LlmTokens, 60),
-        (Measure::Compute, 50), (Measure::Duration, 0),
+        (Measure::ToolCalls, 1),
+        (Measure::LlmCalls, 1),
+        (Measure::LlmTokens, 60),
+        (Measure::Compute, 50),
+        (Measure::Duration, 0),
     ];
     assert_eq!(reserved, want);
 }

@@ -77,7 +77,9 @@ proptest! {
 
 #[test]
 fn a_group_is_the_largest_power_of_two_within_a_64th() {
-    for (limit, group) in [(0, 1), (1, 1), (63, 1), (127, 1), (128, 2), (191, 2), (255, 2), (256, 4), (6_400, 64)] {
+    for (limit, group) in
+        [(0, 1), (1, 1), (63, 1), (127, 1), (128, 2), (191, 2), (255, 2), (256, 4), (6_400, 64)]
+    {
         let shape = Shape::of(limit, limit, Span::from_nanos(1));
         assert_eq!(shape.shortfall() + 1, group, "limit {limit}");
         assert!(shape.shortfall() <= limit / 64, "limit {limit}");

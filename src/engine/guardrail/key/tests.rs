@@ -9,11 +9,24 @@ use proptest::prelude::*;
 fn request(context: &ConstMap) -> Request<'_> {
     Request {
         subject: Subject {
-            agent: "a", user: "u", tenant: "acme", app: "", workflow: "", run: "r", roles: &EMPTY,
+            agent: "a",
+            user: "u",
+            tenant: "acme",
+            app: "",
+            workflow: "",
+            run: "r",
+            roles: &EMPTY,
         },
         action: Action {
-            name: "n", kind: None, tool: "", provider: "", model: "", pipeline: "", stage: "",
-            handler: "", tags: &EMPTY,
+            name: "n",
+            kind: None,
+            tool: "",
+            provider: "",
+            model: "",
+            pipeline: "",
+            stage: "",
+            handler: "",
+            tags: &EMPTY,
         },
         context,
         environment: "",

@@ -158,7 +158,8 @@ fn the_cap_holds_with_many_threads() {
 #[test]
 fn idle_keys_go_and_those_that_hold_something_stay() {
     let idle = |guardrail: Guardrail| Guardrail { idle: s(100), ..guardrail };
-    let fixture = Fixture::new(&[idle(window("w", 2, s(60))), idle(budget("b", 9.0, s(0))), idle(concurrency("c", 1))]);
+    let fixture =
+        Fixture::new(&[idle(window("w", 2, s(60))), idle(budget("b", 9.0, s(0))), idle(concurrency("c", 1))]);
     let done = Outcome::of(Ending::Success);
     for guard in 0..3 {
         let verdict = charge(&fixture, guard, "k", 0);

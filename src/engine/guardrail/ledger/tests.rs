@@ -92,7 +92,10 @@ fn which_refusal_is_reported() {
         ("then the name", vec![window("b", 1, s(5)), window("a", 1, s(5))], vec!["a", "b"]),
         (
             "of denies the priority",
-            vec![named(window("a", 1, s(5)), 10, Manner::Drop), named(window("b", 1, s(5)), 90, Manner::Raise)],
+            vec![
+                named(window("a", 1, s(5)), 10, Manner::Drop),
+                named(window("b", 1, s(5)), 90, Manner::Raise),
+            ],
             vec!["b", "a"],
         ),
     ];
@@ -127,7 +130,8 @@ fn refusals_are_said_as_the_guardrail_wants() {
 
 #[test]
 fn a_shadow_counts_and_refuses_nothing() {
-    let fixture = Fixture::new(&[shadow(window("s", 2, s(60))), window("w", 3, s(60)), window("x", 0, s(60))]);
+    let fixture =
+        Fixture::new(&[shadow(window("s", 2, s(60))), window("w", 3, s(60)), window("x", 0, s(60))]);
     for (n, shadows) in [(0, 0), (1, 0), (2, 1)] {
         let verdict = charge(&fixture, &[0, 1], "k", 0);
         assert!(verdict.is_allowed(), "call {n}");

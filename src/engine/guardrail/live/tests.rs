@@ -174,7 +174,8 @@ fn breakers_that_differ_have_a_state_each_and_a_promoted_one_keeps_its_own() {
 #[test]
 fn ten_thousand_guardrails_are_reconciled_at_once() {
     let live = Live::new(4, 1);
-    let many: Vec<Guardrail> = (0..10_000).map(|n| window(&format!("g{n}"), 5, Span::from_nanos(n + 1))).collect();
+    let many: Vec<Guardrail> =
+        (0..10_000).map(|n| window(&format!("g{n}"), 5, Span::from_nanos(n + 1))).collect();
     let first = live.reconcile(&[&many, &many]);
     let second = live.reconcile(&[&many, &many]);
     let ids = |made: &Reconciled| -> Vec<GuardId> {

@@ -1,9 +1,7 @@
 //! A process that ends and one that goes on where it was.
 
 use super::super::Draw;
-use super::super::fixture::{
-    Fixture, at, breaker, bucket, budget, concurrency, facts_costing, s, window,
-};
+use super::super::fixture::{Fixture, at, breaker, bucket, budget, concurrency, facts_costing, s, window};
 use super::super::open::Reported;
 use super::super::report::{Ending, Outcome};
 use super::super::verdict::Verdict;

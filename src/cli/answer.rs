@@ -1,0 +1,119 @@
+//! An answer for people. Asked of a server or decided here, it has one JSON form, and this shows it.
+
+use super::output::{BAD, CARE, FAINT, GOOD, HEAD, styled};
+use anstyle::Style;
+use serde_json::{Map, Value};
+use std::fmt::Write as _;
+
+/// The decision in a few lines.
+pub fn text(answer: &Value) -> String {
+    let field = |name: &str| answer.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let effect = field("effect").unwrap_or_default();
+    let mut head = styled(style_of(effect), effect);
+    for part in [field("disposition"), field("rule_id"), field("guardrail")].into_iter().flatten() {
+        let _ = write!(head, "  {part}");
+    }
+    let mut lines = format!("{head}\n");
+    if let Some(reason) = field("reason") {
+        let _ = writeln!(lines, "  {reason}");
+    }
+    for name in ["reason_code", "retry_after", "report_within", "next_action"] {
+        row(&mut lines, name, field(name).map(String::from));
+    }
+    row(&mut lines, "obligations", answer.get("obligations").and_then(Value::as_object).map(flat));
+    row(&mut lines, "approval", answer.get("approval").map(approval));
+    row(&mut lines, "bundle", answer.get("bundle").map(bundle));
+    for name in ["limits", "refusals"] {
+        for item in answer.get(name).and_then(Value::as_array).into_iter().flatten() {
+            row(&mut lines, name, item.as_object().map(flat));
+        }
+    }
+    for name in ["request_id", "decision_id", "decided_at"] {
+        row(&mut lines, name, field(name).map(String::from));
+    }
+    lines
+}
+
+/// The decision, then how every rule fared.
+pub fn explanation(explanation: &Value) -> String {
+    let mut lines = explanation.get("decision").map(text).unwrap_or_default();
+    let rules = explanation.get("rules").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let _ = writeln!(lines, "\n{}", styled(HEAD, "rules"));
+    rules.iter().for_each(|rule| trace(rule, &mut lines));
+    if rules.is_empty() {
+        let _ = writeln!(lines, "  none was considered");
+    }
+    lines
+}
+
+fn trace(rule: &Value, lines: &mut String) {
+    let field = |name: &str| rule.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (style, says) = match field("outcome") {
+        "DECIDED" => (GOOD, "decided"),
+        "MATCHED" => (GOOD, "modified"),
+        "FALSE" => (FAINT, "false"),
+        "ABSENT" => (FAINT, "absent"),
+        "ERROR" => (BAD, "error"),
+        "OUTRANKED" => (CARE, "outranked"),
+        "DISABLED" => (FAINT, "disabled"),
+        other => (FAINT, other),
+    };
+    let _ = write!(lines, "  {style}{says:<9}{style:#}  {}", field("rule_id"));
+    if !field("condition").is_empty() {
+        let _ = write!(lines, ": {}", field("condition"));
+    }
+    if let Some(actual) = rule.get("actual").filter(|actual| !actual.is_null() || field("outcome") == "FALSE")
+    {
+        let _ = write!(lines, " {}", styled(FAINT, format!("(got {actual})")));
+    }
+    if !field("error").is_empty() {
+        let _ = write!(lines, ": {}", field("error"));
+    }
+    lines.push('\n');
+}
+
+fn style_of(effect: &str) -> Style {
+    match effect {
+        "ALLOW" => GOOD,
+        "DENY" => BAD,
+        _ => CARE,
+    }
+}
+
+fn row(lines: &mut String, name: &str, value: Option<String>) {
+    if let Some(value) = value.filter(|value| !value.is_empty()) {
+        let name = styled(FAINT, format!("{:<13}", name.replace('_', " ")));
+        let _ = writeln!(lines, "  {name} {value}");
+    }
+}
+
+/// `2 with the role treasurer, until 2026-11-22T09:25:40Z, id 01a1…`
+fn approval(approval: &Value) -> String {
+    let field = |name: &str| approval.get(name).and_then(Value::as_str);
+    let count = approval.get("approvers").and_then(Value::as_u64).unwrap_or_default();
+    let who = field("role").map(|role| format!("{count} with the role {role}"));
+    let until = field("expires_at").map(|time| format!("until {time}"));
+    let id = field("id").map(|id| format!("id {id}"));
+    [who, until, id].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// `1.4.0, STABLE, sha256:100afebf1835…, environment default`
+fn bundle(bundle: &Value) -> String {
+    let field = |name: &str| bundle.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let is_stale = bundle.get("stale").and_then(Value::as_bool).unwrap_or(false);
+    let digest = field("digest").map(|digest| format!("{}…", digest.chars().take(19).collect::<String>()));
+    let environment = field("environment").map(|name| format!("environment {name}"));
+    let parts = [field("version").map(String::from), field("arm").map(String::from), digest, environment];
+    let stale = is_stale.then(|| styled(CARE, "stale: newer content was refused"));
+    parts.into_iter().flatten().chain(stale).collect::<Vec<_>>().join(", ")
+}
+
+/// `mode draft, limits max_tool_calls 5, timeout 30s`
+fn flat(map: &Map<String, Value>) -> String {
+    let entry = |(name, value): (&String, &Value)| match value {
+        Value::Object(inner) => format!("{name} {}", flat(inner)),
+        Value::String(text) => format!("{name} {text}"),
+        value => format!("{name} {value}"),
+    };
+    map.iter().map(entry).collect::<Vec<_>>().join(", ")
+}

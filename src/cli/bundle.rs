@@ -1,0 +1,62 @@
+//! Reads bundles from files, for commands that work without a server.
+
+use super::exit::{Exit, Failure, OrExit as _};
+use super::findings::{self, Source};
+use super::output;
+use crate::source::content;
+use std::path::Path;
+use tollgate_engine::compile::{self, Compiled};
+use tollgate_engine::model::Finding;
+use tollgate_engine::read::{self, Bounds, SourceFile};
+
+/// A bundle as it was read: what stands in it, and all that was found.
+#[derive(Debug)]
+pub struct Checked {
+    /// The bundle, ready to decide; `None` when a finding refuses it.
+    pub compiled: Option<Compiled>,
+    /// All that was found, expressions included.
+    pub findings: Vec<Finding>,
+    /// The files, for showing findings.
+    pub sources: Vec<Source>,
+}
+
+/// Reads a file or a folder and compiles what is in it.
+///
+/// # Errors
+/// With code 3 when it cannot be read at all.
+pub fn check(path: &Path) -> Result<Checked, Failure> {
+    let bounds = Bounds::default();
+    let offer = content::read(path, &bounds).or_exit(Exit::Unreachable)?;
+    Ok(check_files(&offer.files, &bounds))
+}
+
+/// The same with files that were read already.
+pub fn check_files(files: &[(String, Vec<u8>)], bounds: &Bounds) -> Checked {
+    let sources = files.iter().map(|(name, bytes)| Source::new(name, bytes)).collect();
+    let files: Vec<SourceFile<'_>> = files.iter().map(|(name, bytes)| SourceFile { name, bytes }).collect();
+    let reading = read::bundle(&files, bounds);
+    let mut findings = reading.findings;
+    let compiled = reading.bundle.and_then(|bundle| match compile::bundle(bundle) {
+        Ok(compiled) => Some(compiled),
+        Err(more) => {
+            findings.extend(more);
+            findings.sort_by_key(|finding| finding.place);
+            None
+        }
+    });
+    Checked { compiled, findings, sources }
+}
+
+/// A bundle that decides; what refuses it is shown on stderr.
+///
+/// # Errors
+/// With code 3 when it cannot be read, 1 when it is refused.
+pub fn load(path: &Path) -> Result<Compiled, Failure> {
+    let checked = check(path)?;
+    let errors: Vec<Finding> = checked.findings.into_iter().filter(Finding::is_format_error).collect();
+    checked.compiled.ok_or_else(|| {
+        output::note(&findings::text(&errors, &checked.sources));
+        let error = anyhow::anyhow!("{}: the bundle is refused", path.display());
+        Failure { exit: Exit::Negative, error }
+    })
+}

@@ -1,0 +1,53 @@
+//! The layer of `TOLLGATE_*` variables.
+
+use super::options::{OPTIONS, Spec};
+use super::problem::{Origin, Problem};
+use super::settings::Settings;
+use std::ffi::OsString;
+use tollgate_engine::read::nearest;
+
+const PREFIX: &str = "TOLLGATE_";
+
+/// The variable that names the configuration file.
+pub const CONFIG: &str = "TOLLGATE_CONFIG";
+
+/// Variables that are no options of the server: the first names the configuration file, the
+/// others are read by commands that ask a running server.
+const OTHERS: [&str; 3] = [CONFIG, "TOLLGATE_ADDRESS", "TOLLGATE_STATUS_ADDRESS"];
+
+/// Applies the variables; an empty one counts as unset. A name that no option has is only a
+/// warning: the environment is shared with others.
+pub(super) fn apply(
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+    settings: &mut Settings,
+    problems: &mut Vec<Problem>,
+    warnings: &mut Vec<Problem>,
+) {
+    for (name, value) in variables {
+        let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
+        let origin = Origin::Variable(name.into());
+        let spec = OPTIONS.iter().find(|spec| spec.variable() == name);
+        match (spec, value.to_str()) {
+            (_, Some("")) => {}
+            (Some(spec), Some(text)) => settings.set(spec, text, origin, problems),
+            (Some(_), None) => problems.push(Problem::new(origin, "the value is not UTF-8")),
+            (None, _) if OTHERS.contains(&name) || is_service_link(name) => {}
+            (None, _) => warnings.push(unknown(origin, name)),
+        }
+    }
+}
+
+fn unknown(origin: Origin, name: &str) -> Problem {
+    let names: Vec<String> = OPTIONS.iter().map(Spec::variable).collect();
+    let known = names.iter().map(String::as_str).chain(OTHERS);
+    let nearest = nearest(name, known).map(String::from);
+    Problem::unknown(origin, "option of the variable", name, nearest)
+}
+
+/// Whether Kubernetes makes this variable: for a service called `tollgate` every pod of the
+/// namespace gets `TOLLGATE_SERVICE_HOST`, `TOLLGATE_PORT_4700_TCP_ADDR` and the like.
+fn is_service_link(name: &str) -> bool {
+    ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT"].iter().any(|end| name.ends_with(end))
+        || name.contains("_SERVICE_PORT_")
+        || name.contains("_PORT_") && ["_TCP", "_UDP", "_SCTP"].iter().any(|protocol| name.contains(protocol))
+}

@@ -1,0 +1,166 @@
+//! The table of options: file keys, flags, variables, `config show` and the docs come from it.
+
+use super::problem::Problem;
+use super::settings::Settings;
+use super::value::{
+    Bytes, Count, Listen, LogFormat, LogLevel, Name, OptionValue, Permissions, Threads, Wrong,
+};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One option, as all of its sources call it.
+#[derive(Debug)]
+pub struct Spec {
+    /// Its name in [`Config`].
+    pub field: &'static str,
+    /// What stands for the value in help texts.
+    pub value: &'static str,
+    /// Its value when nothing sets it; empty: unset.
+    pub default: &'static str,
+    /// The chapter of the help text that it belongs to.
+    pub group: &'static str,
+    /// The lines of its description.
+    pub help: &'static [&'static str],
+    /// Reads a value, to say whether the option takes it.
+    pub check: fn(&str, &str) -> Result<(), Wrong>,
+}
+
+/// The chapter of the options that sit under `bounds` in a file.
+pub const BOUNDS: &str = "Bounds";
+
+impl Spec {
+    /// Its key in a file; a dot leads into a mapping.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self.field.strip_prefix("bounds_") {
+            Some(name) if self.group == BOUNDS => format!("bounds.{name}"),
+            _ => self.field.into(),
+        }
+    }
+
+    /// Its flag without the dashes.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        self.field.replace('_', "-")
+    }
+
+    /// Its variable in the environment.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("TOLLGATE_{}", self.field.to_uppercase())
+    }
+
+    /// Whether it is a switch, which needs no value as a flag.
+    #[must_use]
+    pub fn is_switch(&self) -> bool {
+        self.value == "BOOL"
+    }
+
+    /// Its description as one text.
+    #[must_use]
+    pub fn about(&self) -> String {
+        self.help.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+macro_rules! options {
+    ($($group:expr => { $(
+        $(#[doc = $help:literal])+
+        $field:ident: $type:ty = $default:literal $value:literal,
+    )* })*) => {
+        /// What the process runs with.
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct Config {
+            $($( $(#[doc = $help])+ pub $field: $type, )*)*
+        }
+
+        /// Every option, in the order of the help text.
+        pub const OPTIONS: &[Spec] = &[$($(Spec {
+            field: stringify!($field),
+            value: $value,
+            default: $default,
+            group: $group,
+            help: &[$($help),+],
+            check: |text, default| <$type>::read(text, default).map(|_| ()),
+        },)*)*];
+
+        impl Config {
+            /// Takes each option from where it is set.
+            pub(super) fn from_settings(settings: &Settings) -> Result<Self, Problem> {
+                Ok(Self { $($( $field: settings.typed(stringify!($field))?, )*)* })
+            }
+        }
+    };
+}
+
+options! {
+    "Bundle" => {
+        /// The bundle to serve: a YAML or JSON file, or a folder of them. It is followed: a change
+        /// is taken over as soon as it is complete and good. In a configuration file a relative
+        /// path starts at that file's folder.
+        bundle: Option<PathBuf> = "" "PATH",
+        /// The environment that decisions are made in when a request names none.
+        environment: Name = "default" "NAME",
+        /// Serves bundles with enabled guardrails or conditions on `usage` although this version
+        /// does not enforce them: limits are ignored, and `usage` is absent.
+        unenforced_guardrails: bool = "false" "BOOL",
+        /// Where the last good bundle is kept over a restart, so that a broken file at the start
+        /// does not leave the process without one. Unset: nowhere.
+        state_dir: Option<PathBuf> = "" "DIR",
+    }
+    "Listening" => {
+        /// Where gRPC listens; `none` for a Unix socket only.
+        grpc: Listen = "127.0.0.1:4700" "ADDR",
+        /// A Unix socket that gRPC also listens on.
+        uds: Option<PathBuf> = "" "PATH",
+        /// Who may use that socket, as octal permissions: `600` for its owner, `660` for the group too.
+        uds_mode: Permissions = "600" "MODE",
+        /// Where probes, metrics and the status are served over HTTP; `none` for nowhere. It holds
+        /// nothing secret and is open beyond loopback, for probes and scrapers.
+        metrics: Listen = "0.0.0.0:9464" "ADDR",
+    }
+    "Process" => {
+        /// Threads that answer requests; `auto` for one a core.
+        threads: Threads = "auto" "COUNT",
+        /// How long requests in flight may take to finish after SIGTERM.
+        grace_seconds: Duration = "30" "SECONDS",
+        /// The most series of `tollgate_decisions_total`; further ones are counted as `other`.
+        metrics_max_series: usize = "2000" "COUNT",
+        /// Log lines for people (`text`), for programs (`json`), or by where they go (`auto`).
+        log_format: LogFormat = "auto" "FORMAT",
+        /// The least severe log lines: `off`, `error`, `warn`, `info`, `debug`, `trace`.
+        log_level: LogLevel = "info" "LEVEL",
+    }
+    BOUNDS => {
+        /// The most bytes of a bundle, all files together.
+        bounds_bundle_bytes: Bytes = "16MiB" "SIZE",
+        /// The deepest nesting of a bundle.
+        bounds_bundle_depth: Count = "32" "COUNT",
+        /// The most rules of a bundle.
+        bounds_bundle_rules: Count = "100000" "COUNT",
+        /// The most guardrails of a bundle.
+        bounds_bundle_guardrails: Count = "10000" "COUNT",
+        /// The most nodes of a bundle's documents.
+        bounds_bundle_nodes: Count = "5000000" "COUNT",
+        /// The most of these nodes that aliases may make.
+        bounds_bundle_alias_nodes: Count = "50000" "COUNT",
+        /// The longest string of a bundle.
+        bounds_bundle_string_bytes: Bytes = "64KiB" "SIZE",
+        /// The most bytes of a request.
+        bounds_request_bytes: Bytes = "1MiB" "SIZE",
+        /// The most values of a request's context, those in lists and maps included.
+        bounds_request_values: Count = "256" "COUNT",
+        /// The deepest nesting of a request's context.
+        bounds_request_depth: Count = "8" "COUNT",
+        /// The longest string of a request.
+        bounds_request_string_bytes: Bytes = "64KiB" "SIZE",
+        /// The longest name of a request: an agent, an action, a role, a tag.
+        bounds_request_name_bytes: Bytes = "256B" "SIZE",
+        /// The most roles, and the most tags.
+        bounds_request_list_items: Count = "256" "COUNT",
+        /// The most requests of a batch.
+        bounds_batch_items: Count = "1000" "COUNT",
+        /// The most bytes of a batch.
+        bounds_batch_bytes: Bytes = "16MiB" "SIZE",
+    }
+}

@@ -1,0 +1,221 @@
+//! From the content of a bundle to a snapshot in force.
+//!
+//! Runs on the thread that offers the content. Whatever fails leaves the last good bundle.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use metrics::histogram;
+use tollgate_engine::compile::{self, Compiled};
+use tollgate_engine::model::Guardrail;
+use tollgate_engine::model::{Bundle, Finding};
+use tollgate_engine::read::{self, SourceFile};
+
+use super::refusal::{Refusal, at_place};
+use super::snapshot::{Serving, Snapshot, State};
+use super::{DataPlane, lock};
+use crate::telemetry::metrics::BUNDLE_SWAP_DURATION;
+
+/// The content of a bundle, as a source found it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// Where it came from, as people know it.
+    pub name: String,
+    /// The files with their names, in the order that counts.
+    pub files: Vec<(String, Vec<u8>)>,
+}
+
+/// What became of an offer.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// It is in force.
+    Applied,
+    /// It was in force already.
+    Unchanged,
+    /// It was refused; what was in force still is.
+    Rejected(Refusal),
+}
+
+impl DataPlane {
+    /// Reads, compiles and puts in force what a source found. May take long: not for a serving
+    /// thread.
+    pub fn offer(&self, offer: &Offer) -> Outcome {
+        let one_at_a_time = lock(&self.installing);
+        let started = self.clock.monotonic();
+        let outcome = match self.prepare(offer) {
+            Ok(None) => {
+                self.note(&Outcome::Unchanged);
+                self.move_to(State::Ready);
+                Outcome::Unchanged
+            }
+            Ok(Some(compiled)) => {
+                self.note(&Outcome::Applied);
+                self.swap(&offer.name, compiled, State::Ready);
+                let nanos = self.clock.monotonic().saturating_sub(started);
+                let seconds = std::time::Duration::from_nanos(nanos).as_secs_f64();
+                histogram!(BUNDLE_SWAP_DURATION).record(seconds);
+                self.remember(offer);
+                Outcome::Applied
+            }
+            Err(refusal) => self.rejected(refusal),
+        };
+        drop(one_at_a_time);
+        self.say(&outcome);
+        self.free_retired();
+        outcome
+    }
+
+    /// Refuses content that a source found and did not even read. What is in force stays.
+    pub fn refuse(&self, refusal: Refusal) {
+        let one_at_a_time = lock(&self.installing);
+        let outcome = self.rejected(refusal);
+        drop(one_at_a_time);
+        self.say(&outcome);
+    }
+
+    /// Notes that a source has no content. What is in force stays.
+    pub fn missing(&self, why: Refusal) {
+        let one_at_a_time = lock(&self.installing);
+        let missing = why.to_string();
+        self.note_error(why);
+        self.move_to(State::ReadyLkg);
+        drop(one_at_a_time);
+        tracing::warn!(missing, "nothing to read; {}", self.consequence());
+    }
+
+    /// Frees the memory of bundles that no thread reads any longer.
+    pub fn free_retired(&self) {
+        let mut retired = lock(&self.retired);
+        let (used, free) = std::mem::take(&mut *retired)
+            .into_iter()
+            .partition::<Vec<Arc<Serving>>, _>(|serving| Arc::strong_count(serving) > 1);
+        *retired = used;
+        // Dropping a large bundle takes a while; nobody has to wait for it.
+        drop(retired);
+        drop(free);
+    }
+
+    /// `None`: it is the bundle that serves.
+    fn prepare(&self, offer: &Offer) -> Result<Option<Compiled>, Refusal> {
+        let attempt = catch_unwind(AssertUnwindSafe(|| self.read_and_compile(offer)));
+        attempt.unwrap_or_else(|_| {
+            let text =
+                format!("{}: reading it failed by a mistake of this program; please report it", offer.name);
+            Err(Refusal::new(&offer.name, text))
+        })
+    }
+
+    fn read_and_compile(&self, offer: &Offer) -> Result<Option<Compiled>, Refusal> {
+        let files: Vec<SourceFile<'_>> =
+            offer.files.iter().map(|(name, bytes)| SourceFile { name, bytes }).collect();
+        let reading = read::bundle(&files, &self.options.bounds);
+        let Some(bundle) = reading.bundle else {
+            let errors: Vec<&Finding> =
+                reading.findings.iter().filter(|finding| finding.is_format_error()).collect();
+            return Err(Refusal::of(&offer.name, &reading.files, &errors));
+        };
+        let serving = self.snapshot.load();
+        if serving.serving.as_ref().is_some_and(|now| now.compiled.digest() == bundle.digest) {
+            return Ok(None);
+        }
+        let compiled = compile::bundle(bundle).map_err(|findings| {
+            Refusal::of(&offer.name, &reading.files, &findings.iter().collect::<Vec<_>>())
+        })?;
+        self.refuse_what_is_not_enforced(offer, &compiled)?;
+        Ok(Some(compiled))
+    }
+
+    /// No ALLOW may ignore a limit in silence (until guardrails are enforced).
+    fn refuse_what_is_not_enforced(&self, offer: &Offer, compiled: &Compiled) -> Result<(), Refusal> {
+        let unenforced = unenforced(&offer.name, compiled);
+        if unenforced.is_empty() {
+            return Ok(());
+        }
+        if !self.options.unenforced_guardrails {
+            return Err(Refusal { source: offer.name.clone(), findings: unenforced });
+        }
+        for finding in &unenforced {
+            tracing::warn!(finding, "served all the same, as `--unenforced-guardrails` asks");
+        }
+        Ok(())
+    }
+
+    fn swap(&self, name: &str, compiled: Compiled, state: State) {
+        let serving = Arc::new(Serving {
+            version: compiled.source().version.to_string(),
+            digest: compiled.digest().to_string(),
+            source: name.to_owned(),
+            loaded_at: self.clock.wall(),
+            loaded_at_monotonic: self.clock.monotonic(),
+            compiled,
+        });
+        let before = self.snapshot.swap(Arc::new(Snapshot { state, serving: Some(serving) }));
+        lock(&self.retired).extend(before.serving.clone());
+        self.ready.send_replace(true);
+    }
+
+    fn rejected(&self, refusal: Refusal) -> Outcome {
+        let outcome = Outcome::Rejected(refusal);
+        self.note(&outcome);
+        self.move_to(State::ReadyLkg);
+        outcome
+    }
+
+    /// Changes the state of what serves; without a bundle it stays not ready.
+    fn move_to(&self, state: State) {
+        let now = self.snapshot.load_full();
+        if now.serving.is_some() && now.state != state {
+            let serving = now.serving.clone();
+            self.snapshot.store(Arc::new(Snapshot { state, serving }));
+        }
+    }
+
+    /// Keeps a bundle that is in force over a restart. A disk that fails takes nothing down.
+    fn remember(&self, offer: &Offer) {
+        let Some(dir) = &self.state_dir else { return };
+        if let Err(error) = dir.remember(offer) {
+            let error = format!("{error:#}");
+            tracing::error!(error, "the bundle cannot be kept for a restart");
+        }
+    }
+
+    /// Puts the bundle of the state directory in force, until a source gives a newer one.
+    pub(super) fn restore(&self) {
+        let Some(kept) = self.state_dir.as_ref().and_then(super::StateDir::last_good) else {
+            return;
+        };
+        match self.prepare(&kept) {
+            Ok(Some(compiled)) => {
+                self.swap(&kept.name, compiled, State::ReadyLkg);
+                let snapshot = self.snapshot.load();
+                let version = snapshot.serving.as_ref().map_or("", |now| now.version.as_str());
+                tracing::info!(version, "the last good bundle serves until a source is read");
+            }
+            Ok(None) => {}
+            Err(refusal) => tracing::warn!(%refusal, "the kept bundle is of no use any longer"),
+        }
+    }
+}
+
+/// What the bundle asks for and this version does not do.
+fn unenforced(name: &str, compiled: &Compiled) -> Vec<String> {
+    let bundle: &Bundle = compiled.source();
+    let text = |one: &Guardrail| {
+        let guardrail = &one.name.value;
+        let finding = Finding::error(
+            tollgate_engine::model::Code::BadValue,
+            one.name.place,
+            format!("guardrail `{guardrail}`: a `{}` is not enforced by this version", one.rules.type_name()),
+        )
+        .suggest("write `state: disabled`, or serve without it by `--unenforced-guardrails`");
+        at_place(&bundle.files, finding.place, &finding)
+    };
+    let mut all: Vec<String> = compiled.enabled_guardrails().map(text).collect();
+    if compiled.reads_usage() {
+        all.push(format!(
+            "{name}: a rule reads `usage`, which this version does not keep; \
+             take it out, or serve with its fields absent by `--unenforced-guardrails`"
+        ));
+    }
+    all
+}

@@ -1,0 +1,157 @@
+//! Decides, from whatever bundle was installed last, and never waits for a disk or a network.
+//!
+//! Serving threads read a snapshot that is swapped whole ([`snapshot`]); reading and compiling a
+//! bundle ([`install`]) happens on the thread that offers it. A failure leaves the last good one.
+
+mod account;
+pub mod answer;
+mod approval;
+mod authorize;
+mod batch;
+mod explain;
+pub mod install;
+mod local;
+mod record;
+pub mod refusal;
+pub mod snapshot;
+mod state_dir;
+pub mod status;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use tollgate_engine::read::Bounds;
+use uuid::Uuid;
+
+pub use answer::{Answer, Arm, BundleRef, OpenApproval};
+pub use batch::Item;
+pub use install::{Offer, Outcome};
+pub use refusal::Refusal;
+pub use snapshot::State;
+pub use status::Status;
+
+use crate::clock::Clock;
+use crate::telemetry::decisions::Decisions;
+use crate::telemetry::metrics;
+use snapshot::Snapshot;
+use state_dir::StateDir;
+
+/// What a data plane is made with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The environment of requests that name none.
+    pub environment: String,
+    /// Serve a bundle although it has guardrails or reads `usage`, which nothing enforces yet.
+    pub unenforced_guardrails: bool,
+    /// Where the last good bundle is kept over a restart.
+    pub state_dir: Option<PathBuf>,
+    /// The bounds on a bundle.
+    pub bounds: Bounds,
+    /// At most so many sets of labels of the decision counter.
+    pub metrics_max_series: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            environment: "default".to_owned(),
+            unenforced_guardrails: false,
+            state_dir: None,
+            bounds: Bounds::default(),
+            metrics_max_series: 2_000,
+        }
+    }
+}
+
+/// The decision point without its edges.
+#[derive(Debug)]
+pub struct DataPlane {
+    /// Tells the data planes of one process apart, for what threads keep.
+    id: u64,
+    options: Options,
+    clock: Clock,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    decisions: Arc<Decisions>,
+    /// Held while a bundle is read and compiled, so that offers are taken in turn.
+    installing: Mutex<()>,
+    book: Mutex<status::Book>,
+    /// Bundles that were replaced. They are freed here and not on the serving thread that
+    /// happens to look away from them last.
+    retired: Mutex<Vec<Arc<snapshot::Serving>>>,
+    ready: watch::Sender<bool>,
+    state_dir: Option<StateDir>,
+    instance: Uuid,
+}
+
+impl DataPlane {
+    /// A data plane without a bundle, or with the last good one of the state directory.
+    ///
+    /// Reads the state directory and compiles what is in it: not for a serving thread.
+    ///
+    /// # Errors
+    /// When the state directory cannot be made or read.
+    pub fn new(options: Options, clock: Clock) -> anyhow::Result<Arc<Self>> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let state_dir = options.state_dir.as_deref().map(StateDir::open).transpose()?;
+        let kept = state_dir.as_ref().and_then(StateDir::take_instance);
+        let plane = Arc::new(Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            instance: kept.unwrap_or_else(|| clock.secret_id(clock.wall())),
+            snapshot: Arc::new(ArcSwap::from_pointee(Snapshot::empty())),
+            decisions: Arc::new(Decisions::new(options.metrics_max_series)),
+            installing: Mutex::default(),
+            book: Mutex::default(),
+            retired: Mutex::default(),
+            ready: watch::Sender::new(false),
+            state_dir,
+            options,
+            clock,
+        });
+        let weak: Weak<Self> = Arc::downgrade(&plane);
+        metrics::ask_at_scrape(weak);
+        plane.restore();
+        Ok(plane)
+    }
+
+    /// Whether a bundle serves.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        *self.ready.borrow()
+    }
+
+    /// Follows whether a bundle serves.
+    #[must_use]
+    pub fn watch_ready(&self) -> watch::Receiver<bool> {
+        self.ready.subscribe()
+    }
+
+    /// The bounds on a bundle.
+    #[must_use]
+    pub const fn bounds(&self) -> &Bounds {
+        &self.options.bounds
+    }
+
+    /// The clock that decisions are taken by.
+    #[must_use]
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Call it once, after the last decision: what must survive a clean end is written.
+    pub fn close(&self) {
+        if let Some(dir) = &self.state_dir {
+            dir.keep_instance(self.instance);
+        }
+    }
+}
+
+/// A panic elsewhere leaves what these locks hold in order, so it is used on.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! What serving threads read: swapped whole, never changed.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use tollgate_engine::compile::Compiled;
+use tollgate_engine::time::WallTime;
+
+use super::answer::{Arm, BundleRef};
+
+/// The state of the process towards its bundle (design 4.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum State {
+    /// No bundle yet: every decision is a deny.
+    NotReady,
+    /// The newest content serves.
+    Ready,
+    /// The newest content was refused, or is not there; the last good bundle serves.
+    ReadyLkg,
+}
+
+/// All that a decision depends on besides the request.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The state.
+    pub state: State,
+    /// The bundle that serves.
+    pub serving: Option<Arc<Serving>>,
+}
+
+/// A bundle in force.
+#[derive(Debug)]
+pub struct Serving {
+    /// The bundle as requests read it.
+    pub compiled: Compiled,
+    /// Its semantic version, as text.
+    pub version: String,
+    /// Its digest, as text.
+    pub digest: String,
+    /// Where it came from.
+    pub source: String,
+    /// When it was put in force.
+    pub loaded_at: WallTime,
+    /// The same, by the clock that never goes back.
+    pub loaded_at_monotonic: u64,
+}
+
+impl Snapshot {
+    /// No bundle.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self { state: State::NotReady, serving: None }
+    }
+
+    /// Which bundle decides.
+    #[must_use]
+    pub const fn arm(&self) -> Arm {
+        match self.serving {
+            Some(_) => Arm::Stable,
+            None => Arm::Builtin,
+        }
+    }
+
+    /// The identity of the bundle that decides.
+    #[must_use]
+    pub fn bundle(&self) -> Option<BundleRef<'_>> {
+        self.serving.as_ref().map(|serving| BundleRef {
+            version: &serving.version,
+            digest: &serving.digest,
+            stale: self.state == State::ReadyLkg,
+        })
+    }
+}

@@ -1,0 +1,114 @@
+//! An answer of the data plane to `AuthorizeResponse`.
+
+use prost_types::{Duration, Timestamp};
+use tollgate_engine::decide::{Answer as Effect, Obligations};
+use tollgate_engine::model::{Caps, Disposition};
+use tollgate_engine::time::WallTime;
+use tollgate_engine::unit::{Money, Span};
+
+use crate::data_plane::{Answer, Arm, OpenApproval};
+use crate::pb;
+
+/// The answer as it travels.
+#[must_use]
+pub fn response(answer: &Answer<'_>) -> pb::AuthorizeResponse {
+    let decision = &answer.decision;
+    let (effect, next_action) = match decision.answer {
+        Effect::Allow(_) => (pb::Effect::Allow, pb::NextAction::Proceed),
+        Effect::Deny(_) => (pb::Effect::Deny, pb::NextAction::None),
+        Effect::RequireApproval(_) => (pb::Effect::RequireApproval, pb::NextAction::RequestApproval),
+    };
+    pb::AuthorizeResponse {
+        decision_id: answer.decision_id.to_string(),
+        request_id: answer.request_id.to_owned(),
+        effect: effect.into(),
+        disposition: disposition(&decision.answer).into(),
+        reason_code: decision.reason_code.number(),
+        reason: decision.reason.to_owned(),
+        rule_id: decision.rule.map(|rule| rule.as_str().to_owned()).unwrap_or_default(),
+        next_action: next_action.into(),
+        obligations: obligations(&decision.answer),
+        approval: answer.approval.as_ref().map(approval),
+        bundle: Some(bundle(answer)),
+        decided_at: Some(timestamp(answer.decided_at)),
+        // No guardrail speaks yet.
+        guardrail: String::new(),
+        retry_after: None,
+        limits: Vec::new(),
+        report_within: None,
+        refusals: Vec::new(),
+    }
+}
+
+const fn disposition(effect: &Effect<'_>) -> pb::Disposition {
+    match effect {
+        Effect::Deny(Disposition::Raise) => pb::Disposition::Raise,
+        Effect::Deny(Disposition::Drop) => pb::Disposition::Drop,
+        Effect::Allow(_) | Effect::RequireApproval(_) => pb::Disposition::Unspecified,
+    }
+}
+
+fn obligations(effect: &Effect<'_>) -> Option<pb::Obligations> {
+    let Effect::Allow(Obligations { mode, limits, timeout }) = effect else { return None };
+    Some(pb::Obligations {
+        mode: (*mode).to_owned(),
+        limits: (*limits != Caps::default()).then(|| caps(limits)),
+        timeout: timeout.map(duration),
+        retry: None,
+    })
+}
+
+fn caps(caps: &Caps) -> pb::Caps {
+    let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    pb::Caps {
+        max_tool_calls: caps.max_tool_calls.map(count),
+        max_llm_calls: caps.max_llm_calls.map(count),
+        max_llm_tokens: caps.max_llm_tokens.map(count),
+        max_cost: caps.max_cost.map(Money::units),
+        max_compute: caps.max_compute.map(count),
+        max_duration: caps.max_duration.map(duration),
+    }
+}
+
+fn approval(open: &OpenApproval<'_>) -> pb::Approval {
+    pb::Approval {
+        id: open.id.map(|id| id.to_string()).unwrap_or_default(),
+        expires_at: Some(timestamp(open.expires_at)),
+        approvers: open.approvers,
+        role: open.role.to_owned(),
+        request_digest: open.request_digest.clone(),
+        instance: open.instance.to_string(),
+    }
+}
+
+fn bundle(answer: &Answer<'_>) -> pb::BundleInfo {
+    let arm = match answer.arm {
+        Arm::Stable => pb::Arm::Stable,
+        Arm::Builtin => pb::Arm::Builtin,
+    };
+    pb::BundleInfo {
+        version: answer.bundle.map(|bundle| bundle.version.to_owned()).unwrap_or_default(),
+        digest: answer.bundle.map(|bundle| bundle.digest.to_owned()).unwrap_or_default(),
+        arm: arm.into(),
+        stale: answer.bundle.is_some_and(|bundle| bundle.stale),
+        environment: answer.decision.environment.to_owned(),
+    }
+}
+
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+
+fn duration(span: Span) -> Duration {
+    let (seconds, nanos) = (span.nanos() / NANOS_PER_SECOND, span.nanos() % NANOS_PER_SECOND);
+    Duration {
+        seconds: i64::try_from(seconds).unwrap_or(i64::MAX),
+        nanos: i32::try_from(nanos).unwrap_or_default(),
+    }
+}
+
+fn timestamp(time: WallTime) -> Timestamp {
+    const NANOS_PER_SECOND: i64 = 1_000_000_000;
+    Timestamp {
+        seconds: time.nanos().div_euclid(NANOS_PER_SECOND),
+        nanos: i32::try_from(time.nanos().rem_euclid(NANOS_PER_SECOND)).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,93 @@
+//! What is wrong with a request, field by field.
+
+use std::fmt;
+
+use tonic::{Code, Status};
+use tonic_types::{BadRequest, ErrorDetails, FieldViolation, StatusExt as _};
+
+/// Violations that are told at most: they travel in a header, and clients bound those.
+const TOLD: usize = 8;
+/// Characters of a name from the request that are shown at most.
+const SHOWN: usize = 48;
+
+/// Where in a request something stands; spelled out only when something is wrong there.
+#[derive(Clone, Copy, Debug)]
+pub enum Place<'p> {
+    /// A field by its path.
+    Field(&'static str),
+    /// An entry of a map.
+    Key(&'p Place<'p>, &'p str),
+    /// An element of a list.
+    Index(&'p Place<'p>, usize),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(path) => f.write_str(path),
+            Self::Key(map, key) => {
+                let end = if key.chars().nth(SHOWN).is_some() { "…" } else { "" };
+                let key = key.chars().take(SHOWN).collect::<String>();
+                write!(f, "{map}.{}{end}", key.escape_debug())
+            }
+            Self::Index(list, index) => write!(f, "{list}[{index}]"),
+        }
+    }
+}
+
+/// Everything that is wrong with one request.
+#[derive(Debug, Default)]
+pub struct Violations {
+    told: Vec<(String, String)>,
+    more: usize,
+}
+
+impl Violations {
+    /// Notes what is wrong at a place, and what to send instead.
+    pub fn add(&mut self, place: Place<'_>, what: impl fmt::Display) {
+        if self.told.len() < TOLD {
+            self.told.push((place.to_string(), what.to_string()));
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.told.is_empty()
+    }
+
+    /// One violation.
+    #[must_use]
+    pub fn one(field: &'static str, what: impl fmt::Display) -> Self {
+        let mut one = Self::default();
+        one.add(Place::Field(field), what);
+        one
+    }
+}
+
+impl fmt::Display for Violations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((place, what)) = self.told.first() {
+            write!(f, "`{place}` {what}")?;
+        }
+        match self.told.len().saturating_sub(1) + self.more {
+            0 => Ok(()),
+            1 => f.write_str(" (and 1 more field)"),
+            more => write!(f, " (and {more} more fields)"),
+        }
+    }
+}
+
+impl From<Violations> for Status {
+    fn from(violations: Violations) -> Self {
+        let message = violations.to_string();
+        let told = violations.told.into_iter();
+        let fields: Vec<FieldViolation> =
+            told.map(|(place, what)| FieldViolation::new(place, what)).collect();
+        let mut details = ErrorDetails::new();
+        let details = details.set_bad_request(BadRequest::new(fields).field_violations);
+        Self::with_error_details(Code::InvalidArgument, message, details.clone())
+    }
+}

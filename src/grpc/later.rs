@@ -1,0 +1,26 @@
+//! The RPCs that this version knows and does not serve.
+
+use tonic::Status;
+
+/// Each by name, with what it will do.
+const LATER: [(&str, &str); 7] = [
+    ("AuthorizeStream", "decisions over one stream"),
+    ("Report", "outcomes of decisions, which guardrails need"),
+    ("ReportBatch", "outcomes of decisions, which guardrails need"),
+    ("RetryDecision", "whether and when to try again"),
+    ("Budget", "the limits in force and what is left of them"),
+    ("WaitApproval", "waiting for people's approval"),
+    ("WatchEvents", "the events of guardrails and bundles"),
+];
+
+/// The refusal of an RPC that is not served.
+#[must_use]
+pub fn refusal(rpc: &str) -> Status {
+    let version = env!("CARGO_PKG_VERSION");
+    match LATER.iter().find(|(name, _)| *name == rpc) {
+        Some((name, what)) => Status::unimplemented(format!(
+            "`{name}` ({what}) is not served by version {version}; a later one will"
+        )),
+        None => Status::unimplemented("there is no such rpc; ask reflection for those there are"),
+    }
+}

@@ -1,0 +1,23 @@
+//! The gRPC edge: translates, and decides nothing.
+
+mod authorize;
+mod authorize_batch;
+pub mod convert;
+mod explain;
+mod front;
+pub mod guard;
+mod health;
+mod intake;
+pub mod later;
+mod listen;
+mod server;
+mod service;
+mod worker;
+
+pub use convert::Limits;
+pub use server::{Options, Server};
+
+use crate::pb::policy_decision_service_server::PolicyDecisionServiceServer;
+
+/// The generated server around our service.
+type Generated = PolicyDecisionServiceServer<service::Service>;

@@ -1,0 +1,175 @@
+//! Accepts connections and hands them to the serving threads, until it is told to drain.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tonic_health::ServingStatus;
+
+use super::convert::Limits;
+use super::health;
+use super::listen::{self, Accepted, Socket};
+use super::worker::Worker;
+use crate::data_plane::DataPlane;
+
+/// Connections that wait for one serving thread at most.
+const WAITING: usize = 64;
+/// After an error of the system (no file descriptors left) accepting rests that long.
+const REST: Duration = Duration::from_millis(50);
+
+/// Where and how to serve.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The TCP address.
+    pub tcp: Option<SocketAddr>,
+    /// The path of the Unix socket.
+    pub uds: Option<PathBuf>,
+    /// The permissions of the Unix socket.
+    pub uds_mode: u32,
+    /// Serving threads; 0: one for each core.
+    pub threads: usize,
+    /// The bounds on requests.
+    pub limits: Limits,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { tcp: None, uds: None, uds_mode: 0o600, threads: 0, limits: Limits::default() }
+    }
+}
+
+/// A server that listens and does not serve yet.
+#[derive(Debug)]
+pub struct Server {
+    plane: Arc<DataPlane>,
+    limits: Limits,
+    threads: usize,
+    tcp: Option<std::net::TcpListener>,
+    uds: Option<Socket>,
+}
+
+impl Server {
+    /// Listens.
+    ///
+    /// # Errors
+    /// When nothing is named to listen on, or it cannot be listened on.
+    pub fn bind(options: Options, plane: Arc<DataPlane>) -> anyhow::Result<Self> {
+        if options.tcp.is_none() && options.uds.is_none() {
+            anyhow::bail!("nothing to listen on; name a TCP address or a Unix socket");
+        }
+        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Ok(Self {
+            plane,
+            limits: options.limits,
+            threads: if options.threads == 0 { cores() } else { options.threads },
+            tcp: options.tcp.map(listen::tcp).transpose()?,
+            uds: options.uds.map(|path| listen::uds(&path, options.uds_mode)).transpose()?,
+        })
+    }
+
+    /// The TCP address, with the port that was chosen if none was named.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.tcp.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// Serves until `shutdown`, then stops accepting, finishes what is in flight, and returns
+    /// when all is done, or `grace` after `shutdown` at the latest. Blocks the calling thread,
+    /// which does the accepting.
+    ///
+    /// # Errors
+    /// When a thread cannot be started, or one ends before it is told to.
+    pub fn run(self, shutdown: CancellationToken, grace: Duration) -> anyhow::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let drain = CancellationToken::new();
+        let (reporter, health) = tonic_health::server::health_reporter();
+        runtime.block_on(health::set(&reporter, ServingStatus::NotServing));
+        let mut workers = Vec::with_capacity(self.threads);
+        let mut lines = Vec::with_capacity(self.threads);
+        for number in 0..self.threads {
+            let (line, connections) = mpsc::channel(WAITING);
+            let worker = Worker {
+                plane: Arc::clone(&self.plane),
+                limits: self.limits,
+                health: health.clone(),
+                connections,
+                drain: drain.clone(),
+                grace,
+            };
+            lines.push(line);
+            workers.push(start(number, move || worker.run())?);
+        }
+        let ready = self.plane.watch_ready();
+        let told = runtime.spawn(health::follow(reporter, ready, drain.clone()));
+        let accepted = runtime.block_on(self.accept(lines, shutdown));
+        drain.cancel();
+        // It says NOT_SERVING and ends the streams of those who watch.
+        let _ = runtime.block_on(told);
+        for worker in workers {
+            let served = worker.join();
+            served.map_err(|_| anyhow::anyhow!("a serving thread panicked"))??;
+        }
+        accepted
+    }
+
+    /// Hands connections to the threads in turn. The listeners close when it returns.
+    async fn accept(
+        self,
+        lines: Vec<mpsc::Sender<Accepted>>,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let tcp = self.tcp.map(TcpListener::from_std).transpose()?;
+        let unix = |socket: &Socket| UnixListener::from_std(socket.listener.try_clone()?);
+        let uds = self.uds.as_ref().map(unix).transpose()?;
+        let mut turn = lines.iter().cycle();
+        loop {
+            let accepted = tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                accepted = from_tcp(tcp.as_ref()) => accepted,
+                accepted = from_unix(uds.as_ref()) => accepted,
+            };
+            match accepted {
+                Ok(connection) => {
+                    let line = turn.next().context("no serving thread")?;
+                    tokio::select! {
+                        () = shutdown.cancelled() => return Ok(()),
+                        sent = line.send(connection) => {
+                            sent.map_err(|_| anyhow::anyhow!("a serving thread has ended"))?;
+                        }
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(REST).await;
+                }
+            }
+        }
+    }
+}
+
+fn start(
+    number: usize,
+    work: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
+) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
+    let thread = std::thread::Builder::new().name(format!("data-plane-{number}"));
+    thread.spawn(work).context("a serving thread cannot be started")
+}
+
+async fn from_tcp(listener: Option<&TcpListener>) -> std::io::Result<Accepted> {
+    let Some(listener) = listener else { return std::future::pending().await };
+    let (stream, _) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok(Accepted::Tcp(stream.into_std()?))
+}
+
+async fn from_unix(listener: Option<&UnixListener>) -> std::io::Result<Accepted> {
+    let Some(listener) = listener else { return std::future::pending().await };
+    let (stream, _) = listener.accept().await?;
+    Ok(Accepted::Unix(stream.into_std()?))
+}

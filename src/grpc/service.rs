@@ -1,0 +1,85 @@
+//! The service: each RPC in a file of its own, put together here.
+
+use std::sync::Arc;
+
+use tokio_stream::Empty;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::convert::Limits;
+use super::guard::guarded;
+use super::later::refusal;
+use super::{authorize, authorize_batch, explain};
+use crate::data_plane::DataPlane;
+use crate::pb::{self, policy_decision_service_server::PolicyDecisionService};
+
+/// Answers the RPCs of one serving thread.
+#[derive(Debug)]
+pub(super) struct Service {
+    pub plane: Arc<DataPlane>,
+    pub limits: Limits,
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+type Nothing<T> = Empty<Result<T, Status>>;
+
+#[tonic::async_trait]
+impl PolicyDecisionService for Service {
+    async fn authorize(&self, rpc: Request<pb::AuthorizeRequest>) -> Answer<pb::AuthorizeResponse> {
+        guarded("Authorize", || authorize::answer(&self.plane, &self.limits, rpc.into_inner()))
+    }
+
+    async fn authorize_batch(
+        &self,
+        rpc: Request<pb::AuthorizeBatchRequest>,
+    ) -> Answer<pb::AuthorizeBatchResponse> {
+        guarded("AuthorizeBatch", || authorize_batch::answer(&self.plane, &self.limits, rpc.into_inner()))
+    }
+
+    async fn explain(&self, rpc: Request<pb::ExplainRequest>) -> Answer<pb::ExplainResponse> {
+        // It looks at every rule, which decisions should not wait for.
+        let (plane, limits) = (Arc::clone(&self.plane), self.limits);
+        let explain = move || explain::answer(&plane, &limits, rpc.into_inner());
+        let explained = tokio::task::spawn_blocking(move || guarded("Explain", explain)).await;
+        explained.map_err(|_| Status::unavailable("the server ends; ask another one"))?
+    }
+
+    type AuthorizeStreamStream = Nothing<pb::AuthorizeStreamResponse>;
+
+    async fn authorize_stream(
+        &self,
+        _: Request<Streaming<pb::AuthorizeStreamRequest>>,
+    ) -> Answer<Self::AuthorizeStreamStream> {
+        Err(refusal("AuthorizeStream"))
+    }
+
+    async fn report(&self, _: Request<pb::ReportRequest>) -> Answer<pb::ReportResponse> {
+        Err(refusal("Report"))
+    }
+
+    async fn report_batch(&self, _: Request<pb::ReportBatchRequest>) -> Answer<pb::ReportBatchResponse> {
+        Err(refusal("ReportBatch"))
+    }
+
+    async fn retry_decision(
+        &self,
+        _: Request<pb::RetryDecisionRequest>,
+    ) -> Answer<pb::RetryDecisionResponse> {
+        Err(refusal("RetryDecision"))
+    }
+
+    async fn budget(&self, _: Request<pb::BudgetRequest>) -> Answer<pb::BudgetResponse> {
+        Err(refusal("Budget"))
+    }
+
+    type WaitApprovalStream = Nothing<pb::WaitApprovalResponse>;
+
+    async fn wait_approval(&self, _: Request<pb::WaitApprovalRequest>) -> Answer<Self::WaitApprovalStream> {
+        Err(refusal("WaitApproval"))
+    }
+
+    type WatchEventsStream = Nothing<pb::WatchEventsResponse>;
+
+    async fn watch_events(&self, _: Request<pb::WatchEventsRequest>) -> Answer<Self::WatchEventsStream> {
+        Err(refusal("WatchEvents"))
+    }
+}

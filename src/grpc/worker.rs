@@ -1,0 +1,104 @@
+//! A serving thread: one current-thread runtime, its share of the connections, nothing else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic_health::pb::health_server::{Health, HealthServer};
+use tonic_reflection::server::Builder as Reflection;
+
+use super::convert::Limits;
+use super::front::{Front, RARE_BYTES};
+use super::listen::{Accepted, Connection};
+use super::{Generated, service::Service};
+use crate::data_plane::DataPlane;
+use crate::pb;
+
+/// Requests in flight on one connection.
+const MAX_STREAMS: u32 = 1_024;
+/// What a client may send ahead on one stream, and on all streams of a connection.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+/// A header list of metadata.
+const MAX_HEADER_BYTES: u32 = 16 << 10;
+/// After so long without a frame a peer is asked whether it still lives.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+/// And after so long without an answer it does not.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// A request that is not all here after so long is given up.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Explanations that one serving thread has others work on at a time.
+const EXPLAINING: usize = 2;
+
+/// What a serving thread is given.
+pub(super) struct Worker<H> {
+    pub plane: Arc<DataPlane>,
+    pub limits: Limits,
+    pub health: HealthServer<H>,
+    pub connections: mpsc::Receiver<Accepted>,
+    pub drain: CancellationToken,
+    pub grace: Duration,
+}
+
+impl<H: Health> Worker<H> {
+    /// Serves until the drain is over.
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(EXPLAINING)
+            .build()?;
+        let served = runtime.block_on(self.serve());
+        // What is still in flight after the grace is cut off here.
+        runtime.shutdown_background();
+        served
+    }
+
+    async fn serve(self) -> anyhow::Result<()> {
+        // A service of its own: tonic clones the handle for each call, and a counter that all
+        // cores share costs more than a decision.
+        let service = Service { plane: self.plane, limits: self.limits };
+        let front = front(service, self.health)?;
+        let incoming = ReceiverStream::new(self.connections).map(Connection::try_from);
+        let (drain, grace) = (self.drain, self.grace);
+        let overdue = async {
+            drain.cancelled().await;
+            tokio::time::sleep(grace).await;
+        };
+        let served = transport().serve_with_incoming_shutdown(front, incoming, drain.cancelled());
+        tokio::select! {
+            served = served => Ok(served?),
+            () = overdue => {
+                tracing::warn!("the grace period is over; requests in flight are cut off");
+                Ok(())
+            }
+        }
+    }
+}
+
+fn front<H: Health>(service: Service, health: HealthServer<H>) -> anyhow::Result<Front> {
+    let limits = service.limits;
+    let reflection = || {
+        Reflection::configure()
+            .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    Ok(Front::new(&Generated::new(service), &limits)
+        .with(health.max_decoding_message_size(RARE_BYTES))
+        .with(reflection().build_v1()?.max_decoding_message_size(RARE_BYTES))
+        .with(reflection().build_v1alpha()?.max_decoding_message_size(RARE_BYTES)))
+}
+
+fn transport() -> tonic::transport::Server {
+    tonic::transport::Server::builder()
+        .timeout(REQUEST_TIMEOUT)
+        .max_concurrent_streams(MAX_STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_max_header_list_size(MAX_HEADER_BYTES)
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+}

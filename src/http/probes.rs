@@ -1,0 +1,47 @@
+//! `/livez`, `/readyz`, `/metrics` and `/status`: nothing here is secret.
+
+use crate::data_plane::DataPlane;
+use crate::telemetry::metrics;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
+use std::sync::Arc;
+
+/// What the answers are made from.
+#[derive(Clone, Debug)]
+pub struct Probes {
+    /// What serves.
+    pub data_plane: Arc<DataPlane>,
+    /// What was counted.
+    pub metrics: metrics::Handle,
+}
+
+/// The routes.
+pub fn router(probes: Probes) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { "alive" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(scrape))
+        .route("/status", get(status))
+        .with_state(probes)
+}
+
+async fn ready(State(probes): State<Probes>) -> impl IntoResponse {
+    let status = probes.data_plane.status();
+    if probes.data_plane.is_ready() {
+        return (StatusCode::OK, "ready".to_string());
+    }
+    let refusal = status.last_error.map(|error| error.refusal.to_string());
+    let why = refusal.unwrap_or_else(|| "no bundle has been read yet".into());
+    (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}"))
+}
+
+async fn scrape(State(probes): State<Probes>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], probes.metrics.render())
+}
+
+async fn status(State(probes): State<Probes>) -> impl IntoResponse {
+    Json(probes.data_plane.status())
+}

@@ -1,0 +1,103 @@
+//! Prost's codec, with two differences: what cannot be decoded is the caller's mistake
+//! (INVALID_ARGUMENT, not INTERNAL), and what would take far more memory decoded than it has
+//! bytes is refused before.
+
+use std::any::TypeId;
+use std::marker::PhantomData;
+
+use bytes::{Buf as _, Bytes};
+use prost::Message;
+use tonic::Status;
+use tonic::codec::{BufferSettings, Codec as TonicCodec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+
+use super::amplification::{self, Shape};
+use crate::pb;
+
+/// A buffer that most answers fit in; tonic's own 8 KiB would be allocated for every call.
+fn buffer() -> BufferSettings {
+    BufferSettings::new(1024, 32 * 1024)
+}
+
+/// Encodes `T`, decodes `U`.
+#[derive(Debug)]
+pub struct Codec<T, U>(PhantomData<(T, U)>);
+
+impl<T, U> Default for Codec<T, U> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// The encoding half of a [`Codec`].
+#[derive(Debug)]
+pub struct Encode<T>(PhantomData<T>);
+
+/// The decoding half of a [`Codec`].
+#[derive(Debug)]
+pub struct Decode<U>(PhantomData<U>);
+
+impl<T, U> TonicCodec for Codec<T, U>
+where
+    T: Message + Send + 'static,
+    U: Message + Default + Send + 'static,
+{
+    type Encode = T;
+    type Decode = U;
+    type Encoder = Encode<T>;
+    type Decoder = Decode<U>;
+
+    fn encoder(&mut self) -> Self::Encoder {
+        Encode(PhantomData)
+    }
+
+    fn decoder(&mut self) -> Self::Decoder {
+        Decode(PhantomData)
+    }
+}
+
+impl<T: Message> Encoder for Encode<T> {
+    type Item = T;
+    type Error = Status;
+
+    fn encode(&mut self, item: T, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        let encoded = item.encode(out);
+        encoded.map_err(|error| Status::internal(format!("the answer does not fit: {error}")))
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        buffer()
+    }
+}
+
+impl<U: Message + Default + 'static> Decoder for Decode<U> {
+    type Item = U;
+    type Error = Status;
+
+    fn decode(&mut self, sent: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
+        let bytes: Bytes = sent.copy_to_bytes(sent.remaining());
+        if let Some(shape) = shape_of::<U>() {
+            amplification::check(&bytes, shape).map_err(Status::invalid_argument)?;
+        }
+        U::decode(bytes).map(Some).map_err(|error| {
+            Status::invalid_argument(format!(
+                "the message cannot be decoded: {error}; is it of another version, or cut off?"
+            ))
+        })
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        buffer()
+    }
+}
+
+/// The requests that hold lists without a bound of their own.
+fn shape_of<U: 'static>() -> Option<Shape> {
+    let own = TypeId::of::<U>();
+    if own == TypeId::of::<pb::AuthorizeRequest>() {
+        Some(Shape::Request)
+    } else if own == TypeId::of::<pb::AuthorizeBatchRequest>() || own == TypeId::of::<pb::ExplainRequest>() {
+        Some(Shape::Requests)
+    } else {
+        None
+    }
+}

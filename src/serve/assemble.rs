@@ -1,0 +1,146 @@
+//! From a configuration to a running process.
+
+use super::signals::Signals;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::data_plane::{self, DataPlane, Status};
+use crate::grpc;
+use crate::http::{self, probes};
+use crate::source;
+use crate::telemetry::metrics;
+use anyhow::Context as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+use tollgate_engine::read::Bounds;
+
+/// Threads beside the data plane: for probes, signals and timers.
+const CONTROL_THREADS: usize = 2;
+/// What ends after the last request (the source, scrapes) gets this long.
+const AFTERWARDS: Duration = Duration::from_secs(1);
+
+/// A process that listens and does not serve yet.
+#[derive(Debug)]
+pub struct Process {
+    config: Config,
+    bundle: PathBuf,
+    control: Runtime,
+    plane: Arc<DataPlane>,
+    metrics: metrics::Handle,
+    grpc: grpc::Server,
+    http: Option<http::Server>,
+    signals: Signals,
+}
+
+/// What runs now, for people.
+#[derive(Debug)]
+pub struct Started {
+    /// Where gRPC listens.
+    pub grpc: Option<SocketAddr>,
+    /// The socket that it listens on too.
+    pub uds: Option<PathBuf>,
+    /// Where probes and metrics are.
+    pub metrics: Option<SocketAddr>,
+    /// What serves.
+    pub status: Status,
+}
+
+impl Process {
+    /// Opens everything that this configuration names, so that what cannot be opened ends the
+    /// process before it serves.
+    ///
+    /// # Errors
+    /// An address is in use, or the state directory cannot be used.
+    pub fn bind(config: Config, bundle: PathBuf, clock: Clock) -> anyhow::Result<Self> {
+        let control = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(CONTROL_THREADS)
+            .thread_name("control")
+            .enable_all()
+            .build()?;
+        let metrics = metrics::install();
+        let plane = DataPlane::new(data_plane_options(&config), clock)?;
+        let grpc = grpc::Server::bind(grpc_options(&config), Arc::clone(&plane))?;
+        let entered = control.enter();
+        let http =
+            config.metrics.0.map(|address| control.block_on(http::Server::bind(address))).transpose()?;
+        let signals = Signals::listen().context("signals cannot be listened to")?;
+        drop(entered);
+        Ok(Self { config, bundle, control, plane, metrics, grpc, http, signals })
+    }
+
+    /// Serves until a signal asks to stop, then drains. `started` is called when the bundle was
+    /// looked at for the first time, whatever came of it.
+    ///
+    /// # Errors
+    /// A serving thread failed.
+    pub fn run(self, started: impl FnOnce(&Started)) -> anyhow::Result<()> {
+        let Self { config, bundle, control, plane, metrics, grpc, http, mut signals } = self;
+        let stop = CancellationToken::new();
+        let addresses = (grpc.local_addr(), http.as_ref().map(http::Server::local_addr));
+        if let Some(server) = http {
+            let router = probes::router(probes::Probes { data_plane: Arc::clone(&plane), metrics });
+            control.spawn(server.run(router, stop.clone()));
+        }
+        let source = source::file::watch(&bundle, Arc::clone(&plane), stop.clone());
+        let (serving_stop, grace) = (stop.clone(), config.grace_seconds);
+        let serving = std::thread::Builder::new()
+            .name("grpc".into())
+            .spawn(move || grpc.run(serving_stop, grace))
+            .context("the serving thread cannot be started")?;
+        let looked = source.clone();
+        control.spawn(async move {
+            signals.until_stop(&source, &stop).await;
+            let name = signals.stop().await;
+            tracing::warn!(signal = name, "ending at once: requests in flight are dropped");
+            std::process::exit(1);
+        });
+        control.block_on(looked.first_look());
+        let (grpc, metrics) = addresses;
+        started(&Started { grpc, uds: config.uds, metrics, status: plane.status() });
+        let served = serving.join();
+        plane.close();
+        control.shutdown_timeout(AFTERWARDS);
+        served.map_err(|_| anyhow::anyhow!("serving ended by a panic; please report it"))?
+    }
+}
+
+fn data_plane_options(config: &Config) -> data_plane::Options {
+    data_plane::Options {
+        environment: config.environment.0.clone(),
+        unenforced_guardrails: config.unenforced_guardrails,
+        state_dir: config.state_dir.clone(),
+        bounds: Bounds {
+            bytes: config.bounds_bundle_bytes.0,
+            depth: config.bounds_bundle_depth.0,
+            rules: config.bounds_bundle_rules.0,
+            guardrails: config.bounds_bundle_guardrails.0,
+            nodes: config.bounds_bundle_nodes.0,
+            alias_nodes: config.bounds_bundle_alias_nodes.0,
+            string_bytes: config.bounds_bundle_string_bytes.0,
+        },
+        metrics_max_series: config.metrics_max_series,
+    }
+}
+
+fn grpc_options(config: &Config) -> grpc::Options {
+    grpc::Options {
+        tcp: config.grpc.0,
+        uds: config.uds.clone(),
+        uds_mode: config.uds_mode.0,
+        threads: config.threads.0,
+        limits: grpc::Limits {
+            request_bytes: config.bounds_request_bytes.0,
+            batch_bytes: config.bounds_batch_bytes.0,
+            batch_items: config.bounds_batch_items.0,
+            context_values: config.bounds_request_values.0,
+            context_depth: config.bounds_request_depth.0,
+            string_bytes: config.bounds_request_string_bytes.0,
+            name_bytes: config.bounds_request_name_bytes.0,
+            list_items: config.bounds_request_list_items.0,
+            ..grpc::Limits::default()
+        },
+    }
+}

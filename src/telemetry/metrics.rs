@@ -1,0 +1,167 @@
+//! Every metric by name, and the page that a scrape gets.
+//!
+//! Rare events are counted through the `metrics` crate where they happen. What happens in every
+//! decision is counted per thread (see [`super::decisions`]) and handed over when a scrape asks.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+use super::page::Page;
+
+/// Decisions, by `arm`, `effect`, `reason_code`, `phase`, `agent` and `action`.
+pub const DECISIONS: &str = "tollgate_decisions_total";
+/// How long decisions took, without the network and the codec.
+pub const DECISION_DURATION: &str = "tollgate_decision_duration_seconds";
+/// Conditions that could not be evaluated, by `kind`: `decisive` or `other`.
+pub const EVALUATION_ERRORS: &str = "tollgate_evaluation_errors_total";
+/// Fields of a context that do not fit what the bundle declares.
+pub const CONTEXT_VIOLATIONS: &str = "tollgate_context_violations_total";
+/// Contents that a source offered, by `result`: `applied`, `unchanged` or `rejected`.
+pub const BUNDLE_UPDATES: &str = "tollgate_bundle_updates_total";
+/// 1 for the bundle that serves, by `version`, `digest` and `arm`.
+pub const BUNDLE_INFO: &str = "tollgate_bundle_info";
+/// How long ago the bundle that serves was put in force.
+pub const BUNDLE_AGE: &str = "tollgate_bundle_age_seconds";
+/// How long it took from the content of a bundle to its being in force.
+pub const BUNDLE_SWAP_DURATION: &str = "tollgate_bundle_swap_duration_seconds";
+/// Requests that were refused because others held too much memory.
+pub const REQUESTS_SHED: &str = "tollgate_requests_shed_total";
+/// Requests that were answered INTERNAL because deciding them panicked.
+pub const REQUEST_PANICS: &str = "tollgate_request_panics_total";
+
+/// The values of `result` in [`BUNDLE_UPDATES`].
+pub const UPDATE_RESULTS: [&str; 3] = ["applied", "unchanged", "rejected"];
+/// The values of `kind` in [`EVALUATION_ERRORS`].
+pub const ERROR_KINDS: [&str; 2] = ["decisive", "other"];
+
+const SWAP_BUCKETS: [f64; 10] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+
+/// Something that counts by itself and hands over what it counted when a scrape asks.
+pub trait AtScrape: Send + Sync {
+    /// Brings counters and gauges up to date, and adds to the page what they cannot carry.
+    fn hand_over(&self, page: &mut Page);
+}
+
+static COUNTING: Mutex<Vec<Weak<dyn AtScrape>>> = Mutex::new(Vec::new());
+
+/// Makes every later scrape ask this one too, for as long as it lives.
+pub fn ask_at_scrape(counting: Weak<dyn AtScrape>) {
+    COUNTING.lock().unwrap_or_else(PoisonError::into_inner).push(counting);
+}
+
+/// Renders the metrics of this process.
+#[derive(Clone, Debug)]
+pub struct Handle(PrometheusHandle);
+
+/// Installs the recorder of this process; later calls give the same one.
+#[must_use]
+pub fn install() -> Handle {
+    static INSTALLED: OnceLock<Handle> = OnceLock::new();
+    INSTALLED.get_or_init(first_install).clone()
+}
+
+fn first_install() -> Handle {
+    let buckets = Matcher::Full(BUNDLE_SWAP_DURATION.to_owned());
+    let builder = match PrometheusBuilder::new().set_buckets_for_metric(buckets, &SWAP_BUCKETS) {
+        Ok(builder) => builder,
+        Err(_) => PrometheusBuilder::new(),
+    };
+    let recorder = builder.build_recorder();
+    let handle = Handle(recorder.handle());
+    if metrics::set_global_recorder(recorder).is_err() {
+        tracing::warn!("another metrics recorder is installed; this process counts into that one");
+    }
+    describe();
+    start_at_zero();
+    handle
+}
+
+fn describe() {
+    describe_counter!(DECISIONS, Unit::Count, "Decisions");
+    describe_counter!(EVALUATION_ERRORS, Unit::Count, "Conditions that could not be evaluated");
+    describe_counter!(
+        CONTEXT_VIOLATIONS,
+        Unit::Count,
+        "Fields of a context that do not fit what the bundle declares"
+    );
+    describe_counter!(BUNDLE_UPDATES, Unit::Count, "Contents that a bundle source offered");
+    describe_counter!(
+        REQUEST_PANICS,
+        Unit::Count,
+        "Requests that were answered INTERNAL because deciding them panicked"
+    );
+    describe_counter!(
+        REQUESTS_SHED,
+        Unit::Count,
+        "Requests that were refused because others held too much memory"
+    );
+    describe_gauge!(BUNDLE_AGE, Unit::Seconds, "Age of the bundle that serves");
+    describe_histogram!(
+        BUNDLE_SWAP_DURATION,
+        Unit::Seconds,
+        "From the content of a bundle to its being in force"
+    );
+}
+
+/// A series that is missing and one that stands at zero are different alarms.
+fn start_at_zero() {
+    for result in UPDATE_RESULTS {
+        counter!(BUNDLE_UPDATES, "result" => result).absolute(0);
+    }
+    for kind in ERROR_KINDS {
+        counter!(EVALUATION_ERRORS, "kind" => kind).absolute(0);
+    }
+    counter!(CONTEXT_VIOLATIONS).absolute(0);
+    counter!(REQUESTS_SHED).absolute(0);
+    counter!(REQUEST_PANICS).absolute(0);
+}
+
+impl Handle {
+    /// The page that a scrape gets, in Prometheus' text format.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut page = Page::default();
+        for counting in counting() {
+            counting.hand_over(&mut page);
+        }
+        let mut text = self.0.render();
+        page.append_to(&mut text);
+        text
+    }
+}
+
+fn counting() -> Vec<Arc<dyn AtScrape>> {
+    let mut all = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);
+    all.retain(|one| one.strong_count() > 0);
+    all.iter().filter_map(Weak::upgrade).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_series_without_free_labels_is_there_from_the_start() {
+        let first = install();
+        let second = install();
+        counter!(REQUEST_PANICS).increment(1);
+        for page in [first.render(), second.render()] {
+            for want in [
+                r#"tollgate_bundle_updates_total{result="applied"} "#,
+                r#"tollgate_bundle_updates_total{result="unchanged"} "#,
+                r#"tollgate_bundle_updates_total{result="rejected"} "#,
+                r#"tollgate_evaluation_errors_total{kind="decisive"} "#,
+                r#"tollgate_evaluation_errors_total{kind="other"} "#,
+                "tollgate_context_violations_total ",
+                "tollgate_requests_shed_total ",
+                "tollgate_decision_duration_seconds_count ",
+                "# TYPE tollgate_bundle_info gauge",
+            ] {
+                assert!(page.lines().any(|line| line.starts_with(want)), "{want}\n{page}");
+            }
+            assert!(!page.contains("tollgate_request_panics_total 0"), "{page}");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! What the process says about itself.
+
+pub mod decisions;
+pub mod logs;
+pub mod metrics;
+pub mod page;

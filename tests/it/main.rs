@@ -1,0 +1,13 @@
+//! One binary for all integration tests, so that the server is linked once.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::disallowed_methods, reason = "from outside, the process runs on the time of the machine")]
+
+mod binary;
+mod cli;
+mod config;
+mod docs;
+mod grpc;
+mod process;
+mod reload;
+mod served;
