@@ -5,7 +5,7 @@ use super::directory::Hold;
 use super::draw::Draw;
 use super::guard::{Guard, Rules};
 use super::ledger::Ledger;
-use super::retry::{Attempt, BreakerRest, Failed, Plan, Retries, RetryBudgetRules, plan};
+use super::retry::{Attempt, BreakerRest, Failed, Plan, RetryBudgetRules, plan};
 use super::state::{At, State};
 use crate::model::ReasonCode;
 use crate::unit::Span;
@@ -40,10 +40,10 @@ impl Ledger {
         let mut answer =
             RetryAnswer { plan: plan(rules, &failed, draw), policy: policy.map(|(ask, _)| ask.guard) };
         let budget = rules.and_then(|rules| rules.budget);
-        if let (Plan::Again { .. }, Some((ask, key)), Some(budget)) = (answer.plan, policy, budget) {
-            if !self.grant(ask.guard, key, &budget, at) {
-                answer.plan = Plan::Fail(ReasonCode::RetryBudgetExhausted);
-            }
+        if let (Plan::Again { .. }, Some((ask, key)), Some(budget)) = (answer.plan, policy, budget)
+            && !self.grant(ask.guard, key, &budget, at)
+        {
+            answer.plan = Plan::Fail(ReasonCode::RetryBudgetExhausted);
         }
         answer
     }
@@ -117,7 +117,7 @@ impl Ledger {
                 let mut list = guard.keys.open();
                 (list.keys() < guard.max_keys && budget.allows(None, at.now)).then(|| {
                     list.add(hash);
-                    shard.add(hash, guard.id, key, State::Retries(Box::new(Retries::default())))
+                    shard.add(hash, guard.id, key, State::Retries(Box::default()))
                 })
             });
             if let Some(slot) = place.and_then(|place| shard.get_mut(place)) {

@@ -41,7 +41,7 @@ impl Step {
             Step::Millis100,
             Step::Second,
         ];
-        let fits = |step: &Step| window.nanos() / step.nanos() < u64::from(u32::MAX / 2);
+        let fits = |step: &Step| window.nanos().div_ceil(step.nanos()) < u64::from(u32::MAX / 2);
         ALL.into_iter().find(fits).unwrap_or(Step::Second)
     }
 

@@ -117,10 +117,7 @@ impl Directory {
         if window.length == 0 || end < window.end {
             return window;
         }
-        // Another length may have left an end that is none of ours; only whole windows count.
-        let length = i64::try_from(window.length).unwrap_or(i64::MAX).max(1);
-        let ours = end.saturating_sub(window.end) / length;
-        Window { end: window.end.saturating_add(ours.saturating_mul(length)), ..window }
+        Window { end, ..window }
     }
 
     /// Remembers the window that a budget charged.
@@ -128,6 +125,11 @@ impl Directory {
         if window.length > 0 && window.end > self.window_end.load(Ordering::Relaxed) {
             self.window_end.fetch_max(window.end, Ordering::Relaxed);
         }
+    }
+
+    /// Forgets the windows of another length.
+    pub(super) fn forget_windows(&self) {
+        self.set_window_end(i64::MIN);
     }
 
     pub(super) fn window_end(&self) -> i64 {

@@ -147,10 +147,24 @@ impl Guard {
         }
     }
 
+    /// The length of a budget's windows.
+    pub(super) fn window_length(&self) -> Option<Span> {
+        match &self.rules {
+            Rules::Budget(rules) => rules.window,
+            _ => None,
+        }
+    }
+
     /// How many keys it has.
     #[must_use]
     pub fn keys(&self) -> u64 {
         self.keys.keys()
+    }
+
+    /// How many bytes the list of its keys takes, beside the keys themselves.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.keys.heap()
     }
 
     /// How many keys made room for others while they still held something.

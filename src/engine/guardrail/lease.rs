@@ -154,7 +154,7 @@ impl<T> Leases<T> {
     pub fn heap(&self) -> usize {
         match self {
             Self::Few(list) => list.capacity().saturating_mul(size_of::<(Lease, T)>()),
-            Self::Many(tree) => tree.len().saturating_mul(2 * size_of::<(Lease, T)>()),
+            Self::Many(tree) => tree.len().saturating_mul(size_of::<(Lease, T)>()).saturating_mul(2),
         }
     }
 

@@ -38,6 +38,13 @@ impl Ledger {
         Self { table: Table::new(shards, seed) }
     }
 
+    /// How many bytes the keys take, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let shards = (0..self.table.shards()).filter_map(|number| self.table.lock(number));
+        shards.map(|shard| shard.heap()).fold(0, usize::saturating_add)
+    }
+
     /// Charges a request if every guardrail admits it; otherwise nothing has changed.
     pub fn charge<'g>(&self, asks: &Asks<'g>, facts: &Facts, at: At, draw: &mut Draw) -> Verdict<'g> {
         self.charge_all(&[Item { asks, facts }], at, draw).pop().unwrap_or_default()
@@ -47,9 +54,9 @@ impl Ledger {
     /// otherwise nothing has changed. The verdicts stand in the order of the items.
     pub fn charge_all<'g>(&self, items: &[Item<'_, 'g>], at: At, draw: &mut Draw) -> Vec<Verdict<'g>> {
         let lines: Vec<Lines<'g, '_>> = items.iter().map(|item| lines(&self.table, item.asks)).collect();
-        let mut round = 0;
+        let mut round = 0_u32;
         loop {
-            round += 1;
+            round = round.saturating_add(1);
             match self.attempt(items, &lines, at, draw, round >= ROUNDS) {
                 Ok(verdicts) => return verdicts,
                 Err(full) => self.make_room(full, at),

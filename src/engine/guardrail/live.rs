@@ -149,6 +149,9 @@ impl Registry {
             let all = all.unwrap_or_else(|| Shared::of(claimant.guardrail));
             let keys = Arc::clone(&known.keys);
             let guard = Arc::new(Guard::of(claimant.guardrail, known.id, all, keys));
+            if guard.window_length() != known.guard.window_length() {
+                known.keys.forget_windows();
+            }
             by_id.entry(known.id).or_insert_with(|| {
                 known.guard = Arc::clone(&guard);
                 Arc::clone(&guard)

@@ -3,12 +3,8 @@
 //! A request asks some guardrails, each about one key ([`Asks`]); the [`Ledger`] checks and
 //! charges them all or none and gives [`Ticket`]s for what has to be settled by the report.
 
-#![warn(
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    clippy::arithmetic_side_effects,
-    reason = "a limit must not be wrong by an overflow, and state must not panic"
-)]
+// A limit must not be wrong by an overflow.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 pub mod again;
 pub mod ask;

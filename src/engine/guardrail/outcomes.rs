@@ -152,7 +152,7 @@ impl Outcomes {
 
     /// Merges neighbours, first few calls into few, then more, until there is room.
     fn merge(&mut self, window: Span) {
-        let slice = window.nanos() / SLICES / self.step.max(1);
+        let slice = (window.nanos() / SLICES).checked_div(self.step).unwrap_or(0);
         let mut most = 2_u32;
         while self.groups.len() >= MOST && most < u32::MAX {
             self.groups.dedup_by(|next, last| {

@@ -65,15 +65,12 @@ pub(super) fn lines<'g, 'k>(table: &Table, asks: &'k Asks<'g>) -> Lines<'g, 'k> 
 
 impl<'t> Sheet<'t> {
     /// Locks what these lines are about. With `undo`, what is charged can be taken back.
-    pub(super) fn open<'l, 'g: 't, 'k: 'l>(
+    pub(super) fn open<'l, 'g: 'l + 't, 'k: 'l>(
         table: &'t Table,
         lines: impl Iterator<Item = (&'l Line<'g, 'k>, &'l Facts)> + Clone,
         charging: bool,
         undo: bool,
-    ) -> Self
-    where
-        'g: 'l,
-    {
+    ) -> Self {
         let mut numbers: SmallVec<[usize; 8]> =
             lines.clone().filter(|(line, _)| line.has_state()).map(|(line, _)| line.shard).collect();
         numbers.sort_unstable();

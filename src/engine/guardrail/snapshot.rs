@@ -29,8 +29,9 @@ pub struct SavedGuard {
     pub identity: String,
     /// Its rules as text; they tell the breakers of two arms apart.
     pub rules: String,
-    /// The end of the latest window that a budget entered.
-    pub window_end: i64,
+    /// The end of the latest window that a budget entered, in nanoseconds since 1970, and the
+    /// length of its windows, zero for life.
+    pub window: (i64, u64),
     /// When an operator last emptied all of it.
     pub reset_at: Offset,
     /// What an operator holds all its keys in.
@@ -150,7 +151,9 @@ impl Live {
                     guard.identity() == old.identity && (!exactly || guard.rules_text() == old.rules)
                 };
                 if let Some(guard) = named.find(|guard| fits(guard) && !taken(guard)) {
-                    guard.keys.set_window_end(old.window_end);
+                    if guard.window_length().unwrap_or_default().nanos() == old.window.1 {
+                        guard.keys.set_window_end(old.window.0);
+                    }
                     guard.keys.set_reset_at(frame.time(old.reset_at));
                     guard.keys.set_hold(old.hold);
                     pairs.push((old.id, guard));
@@ -233,7 +236,7 @@ impl Guard {
             name: self.name.as_str().into(),
             identity: self.identity(),
             rules: self.rules_text(),
-            window_end: self.keys.window_end(),
+            window: (self.keys.window_end(), self.window_length().unwrap_or_default().nanos()),
             reset_at: frame.offset(self.keys.reset_at()),
             hold: self.keys.hold(),
         }

@@ -75,11 +75,11 @@ fn look(shard: &mut Shard, place: Place, guard: &Guard, at: At, events: &mut Vec
         return true;
     };
     guard.advance(&mut slot.state, at);
-    if let (Rules::Breaker(rules), State::Breaker(breaker)) = (&guard.rules, &mut slot.state) {
-        if let Some(transition) = breaker.advance(rules, at.now) {
-            let key = slot.key.clone();
-            events.push(Event::Breaker { guard: guard.id, key, transition });
-        }
+    if let (Rules::Breaker(rules), State::Breaker(breaker)) = (&guard.rules, &mut slot.state)
+        && let Some(transition) = breaker.advance(rules, at.now)
+    {
+        let key = slot.key.clone();
+        events.push(Event::Breaker { guard: guard.id, key, transition });
     }
     let admits = guard.has_room(&mut slot.state, at);
     if admits {

@@ -231,6 +231,7 @@ fn answer(verdict: &Verdict<'_>) -> String {
 /// its count after an answer says where the answer belongs: an allowed request is the n-th, a
 /// refused one comes right after the n-th and has changed nothing.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "shows what threads do to each other")]
 fn many_threads_are_one_after_the_other() {
     let guardrails = [
         window("0-order", 1_000_000, s(60)),
@@ -280,6 +281,7 @@ fn many_threads_are_one_after_the_other() {
 /// While some requests are refused over and over, others that just fit are all admitted: a unit
 /// is not even borrowed.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "shows what threads do to each other")]
 fn a_refused_request_never_holds_a_unit_that_another_wants() {
     let fixture = Fixture::sharded(&[window("a", 1_000, s(60)), window("full", 1, s(60))], 2);
     assert!(charge(&fixture, &[1], "k", 0).is_allowed());
@@ -305,6 +307,7 @@ fn a_refused_request_never_holds_a_unit_that_another_wants() {
 /// Threads that take, renew, report and scan: in the end nothing is held and the budget is what
 /// was spent.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "shows what threads do to each other")]
 fn nothing_is_lost_and_nothing_is_left() {
     let fixture = Fixture::sharded(&[concurrency("c", 8), budget("b", 1e6, s(0)), breaker("x")], 4);
     let total = AtomicUsize::new(0);

@@ -148,6 +148,18 @@ fn budgets_of_two_arms_keep_the_longer_window() {
 }
 
 #[test]
+fn a_budget_whose_windows_become_shorter_keeps_its_counts_and_ends_with_the_shorter() {
+    let live = Live::new(4, 1);
+    let daily = arms(&live, &budget("b", 5.0, s(86_400)), None);
+    for _ in 0..5 {
+        assert!(charge(&live, &daily[0], 1, 0).is_allowed());
+    }
+    let hourly = arms(&live, &budget("b", 5.0, s(3_600)), None);
+    assert!(!charge(&live, &hourly[0], 1, 3_599_999).is_allowed());
+    assert!(charge(&live, &hourly[0], 1, 3_600_000).is_allowed());
+}
+
+#[test]
 fn breakers_that_differ_have_a_state_each_and_a_promoted_one_keeps_its_own() {
     let live = Live::new(4, 1);
     let touchy = CircuitBreaker { failure_threshold: Some(1), ..breaker_rules() };

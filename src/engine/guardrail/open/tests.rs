@@ -101,6 +101,7 @@ fn a_large_table_holds_what_it_promises_and_little_more() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "shows what threads do to each other")]
 fn many_threads_settle_each_decision_once() {
     let fixture = Fixture::sharded(&[concurrency("c", 1_000_000)], 4);
     let table = OpenTable::new(10_000, 1);

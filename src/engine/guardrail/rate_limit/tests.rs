@@ -39,7 +39,7 @@ fn arrivals() -> impl Strategy<Value = Vec<(u64, u64)>> {
 
 /// A refused request is admitted when it was told to come, and not a millisecond before.
 fn told_the_truth(fixture: &Fixture, nanos: u64, units: u64, wait: Span) -> Result<(), TestCaseError> {
-    prop_assert!(wait.nanos() > 0 && wait.nanos() % 1_000_000 == 0);
+    prop_assert!(wait.nanos() > 0 && wait.nanos().is_multiple_of(1_000_000));
     let then = nanos + wait.nanos();
     prop_assert!(would(fixture, then, units).is_allowed(), "refused at {then}");
     prop_assert!(!would(fixture, then - 1_000_000, units).is_allowed(), "admitted before {then}");
