@@ -37,6 +37,8 @@ pub mod directory;
 #[cfg(test)]
 mod fixture;
 mod keyed;
+#[cfg(all(test, loom))]
+mod orders;
 mod scan;
 mod sheet;
 mod sync;

@@ -45,6 +45,37 @@ proptest! {
         }
     }
 
+    /// In coarse steps too no unit leaves early, and none stays longer than a step.
+    #[test]
+    fn coarse_steps_only_ever_keep_longer(
+        arrivals in prop::collection::vec(0..400_000_000_007_u64, 1..200),
+        limit in 1..127_u64,
+    ) {
+        // An hour is kept in steps of ten microseconds.
+        let (hour, step) = (3_600_000_000_000, 10_000);
+        let window = Span::from_nanos(hour);
+        let shape = Shape::of(limit, limit, window);
+        let (mut log, mut exact, mut now) = (CountLog::new(&shape), Vec::<u64>::new(), 0);
+        for gap in arrivals {
+            now += gap;
+            let live = |window: u64| exact.iter().filter(|t| **t + window > now).count() as u64;
+            let used = log.used(at(now), window);
+            prop_assert!(used >= live(hour), "{used} < {} at {now}", live(hour));
+            prop_assert!(used <= live(hour + step), "{used} > {} at {now}", live(hour + step));
+            if used < limit {
+                log.charge(1, at(now), &shape);
+                exact.push(now);
+            }
+            // Just before and just after the newest and the oldest leave.
+            for t in exact.first().into_iter().chain(exact.last()).filter(|t| **t + hour > now) {
+                let then = t + hour;
+                let held = |then: u64| exact.iter().filter(|t| **t + hour > then).count() as u64;
+                prop_assert!(log.used(at(then - 1), window) >= held(then - 1));
+                prop_assert!(log.used(at(then), window) >= held(then));
+            }
+        }
+    }
+
     /// The same units in another shape: none comes back early, and as many stay as anybody asks
     /// for.
     #[test]
