@@ -414,3 +414,21 @@ fn a_key_is_small() {
     }
     assert!(state.heap() <= 28 * 16, "{}", state.heap());
 }
+
+#[test]
+fn at_one_instant_the_epoch_tells_before_from_after() {
+    let mut hand =
+        Hand::new(&CircuitBreaker { failure_threshold: Some(1), half_open_probes: 2, ..breaker_rules() });
+    hand.fail(0);
+    let lost = hand.call(5_000).unwrap();
+    let first = hand.call(5_000).unwrap();
+    // The lease of the lost one is over: its slot is taken again in the instant of the closing.
+    hand.report(first, Verdict::Success, 5_001);
+    let second = hand.call(65_000).unwrap();
+    hand.report(lost, Verdict::Success, 65_000);
+    hand.is(BreakerState::Closed, 65_000);
+    hand.report(second, Verdict::Failure, 65_000);
+    hand.is(BreakerState::Closed, 65_000);
+    hand.fail(65_000);
+    hand.is(BreakerState::Open, 65_000);
+}

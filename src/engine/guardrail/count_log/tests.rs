@@ -177,3 +177,18 @@ fn it_grows_with_what_it_holds() {
     assert_eq!((sizes[0], sizes[9], sizes[99]), (8, 64, 400));
     assert_eq!(size_of::<CountLog>(), 40);
 }
+
+#[test]
+fn an_arm_with_a_shorter_window_does_not_make_the_log_grow() {
+    let (short, long) = (Span::from_nanos(1_000), Span::from_nanos(60_000));
+    let shape = Shape::of(100, 100, long);
+    let mut log = CountLog::new(&shape);
+    for now in 0..6_000 {
+        assert!(log.used(at(now * 10), short) <= 100);
+        log.charge(1, at(now * 10), &shape);
+        assert!(log.heap() <= 4 * 129, "{} bytes", log.heap());
+    }
+    // The newest hundred are all that either arm asks for.
+    let used = |window| log.used(at(59_990), window);
+    assert_eq!((used(short), used(long)), (100, 100));
+}

@@ -194,6 +194,25 @@ fn breakers_holds_and_probes_are_what_they_were() {
 }
 
 #[test]
+fn leases_after_a_restart_are_none_of_those_before() {
+    let before = Fixture::new(&[concurrency("c", 10)]);
+    let asks = before.asks(&[0], "k", 1);
+    let draw = &mut Draw::seeded(1);
+    let old = before.live.ledger.charge(&asks, &facts_costing(None), at(0), draw);
+    let file = save(&before, &OpenTable::new(10, 1), at(0));
+    // No time has passed: a lease taken now ends with that of before.
+    let (after, now) = (Fixture::new(&[concurrency("c", 10)]), restarted(0, 0));
+    load(&file, &after, now);
+    let asks = after.asks(&[0], "k", 1);
+    let new = after.live.ledger.charge(&asks, &facts_costing(None), now, draw);
+    let id = |verdict: &Verdict<'_>| match &verdict.tickets[0].claim {
+        Claim::Place(lease) => lease.id,
+        other => panic!("{other:?}"),
+    };
+    assert_ne!(id(&old), id(&new));
+}
+
+#[test]
 fn what_another_bundle_does_not_have_is_left_out() {
     let before = Fixture::new(&guardrails());
     for guard in 0..4 {

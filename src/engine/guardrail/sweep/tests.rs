@@ -14,6 +14,15 @@ fn charge<'f>(fixture: &'f Fixture, guard: usize, key: &str, millis: u64) -> Ver
     fixture.live.ledger.charge(&asks, &facts_costing(Some(1.0)), at(millis), &mut Draw::seeded(1))
 }
 
+impl Live {
+    /// How many events the keys that refused somebody make, with nothing dropped.
+    fn watched_events(&self, guards: &Guards, at: At) -> usize {
+        let mut events = Vec::new();
+        self.watch(guards, at, &mut events);
+        events.len()
+    }
+}
+
 fn step(fixture: &Fixture, millis: u64) -> Vec<String> {
     let events = Sweeper::default().step(&fixture.live, &fixture.guards, at(millis), 10);
     let told = events.into_iter().map(|event| match event {
@@ -39,6 +48,17 @@ fn who_was_refused_is_told_once_when_it_would_be_admitted() {
         assert_eq!(step(&fixture, until), [format!("cleared {key}")]);
         assert!(step(&fixture, until).is_empty());
     }
+}
+
+#[test]
+fn who_is_refused_again_is_told_again() {
+    let fixture = Fixture::new(&[concurrency("c", 1)]);
+    let place = |millis| charge(&fixture, 0, "c", millis);
+    assert!(place(0).is_allowed() && !place(1).is_allowed());
+    let told = |millis| fixture.live.watched_events(&fixture.guards, at(millis));
+    assert_eq!(told(60_000), 1);
+    assert!(place(60_000).is_allowed() && !place(60_001).is_allowed());
+    assert_eq!((told(60_002), told(120_000)), (0, 1));
 }
 
 #[test]
