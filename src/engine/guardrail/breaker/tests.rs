@@ -157,7 +157,7 @@ fn any_rules() -> impl Strategy<Value = BreakerRules> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     /// Random calls; reports that come late, twice, in any order or never.
     #[test]
