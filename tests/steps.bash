@@ -44,7 +44,7 @@ need_rust() {
   local wanted have
   wanted=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
   if ! have=$(cargo --version 2>/dev/null | cut -d' ' -f2); then
-    echo "cargo is missing; install Rust $wanted or newer (rustup.rs)" >&2
+    echo "cargo is missing; install Rust $wanted or newer (with rustup)" >&2
     return 3
   fi
   if [[ $(printf '%s\n%s\n' "$wanted" "$have" | sort -V | head -n 1) != "$wanted" ]]; then

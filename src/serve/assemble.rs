@@ -78,11 +78,13 @@ impl Process {
     /// A serving thread failed.
     pub fn run(self, started: impl FnOnce(&Started)) -> anyhow::Result<()> {
         let Self { config, bundle, control, plane, metrics, grpc, http, mut signals } = self;
-        let stop = CancellationToken::new();
+        let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
         let addresses = (grpc.local_addr(), http.as_ref().map(http::Server::local_addr));
         if let Some(server) = http {
-            let router = probes::router(probes::Probes { data_plane: Arc::clone(&plane), metrics });
-            control.spawn(server.run(router, stop.clone()));
+            let (data_plane, draining) = (Arc::clone(&plane), stop.clone());
+            let router = probes::router(probes::Probes { data_plane, metrics, draining });
+            // Probes and scrapes are answered until the last request is.
+            control.spawn(server.run(router, ended.clone()));
         }
         let source = source::file::watch(&bundle, Arc::clone(&plane), stop.clone());
         let (serving_stop, grace) = (stop.clone(), config.grace_seconds);
@@ -90,17 +92,26 @@ impl Process {
             .name("grpc".into())
             .spawn(move || grpc.run(serving_stop, grace))
             .context("the serving thread cannot be started")?;
-        let looked = source.clone();
+        let (looked, stopped) = (source.clone(), stop.clone());
         control.spawn(async move {
             signals.until_stop(&source, &stop).await;
             let name = signals.stop().await;
             tracing::warn!(signal = name, "ending at once: requests in flight are dropped");
             std::process::exit(1);
         });
-        control.block_on(looked.first_look());
-        let (grpc, metrics) = addresses;
-        started(&Started { grpc, uds: config.uds, metrics, status: plane.status() });
+        // The first bundle may take long to compile; who asks to stop does not wait for it.
+        let has_looked = control.block_on(async {
+            tokio::select! {
+                () = looked.first_look() => true,
+                () = stopped.cancelled() => false,
+            }
+        });
+        if has_looked {
+            let (grpc, metrics) = addresses;
+            started(&Started { grpc, uds: config.uds, metrics, status: plane.status() });
+        }
         let served = serving.join();
+        ended.cancel();
         plane.close();
         control.shutdown_timeout(AFTERWARDS);
         served.map_err(|_| anyhow::anyhow!("serving ended by a panic; please report it"))?
