@@ -31,6 +31,9 @@ pub struct Server {
 /// The client that commands ask with.
 pub type Client = PolicyDecisionServiceClient<Channel>;
 
+/// The most bytes of an answer: one to a batch of the highest bounds has them.
+const MOST_BYTES: usize = 32 << 20;
+
 impl Server {
     /// Connects, and asks.
     ///
@@ -44,7 +47,7 @@ impl Server {
             tokio::runtime::Builder::new_current_thread().enable_all().build().or_exit(Exit::Unreachable)?;
         runtime.block_on(async {
             let channel = self.connect().await.or_exit(Exit::Unreachable)?;
-            let reply = call(Client::new(channel)).await;
+            let reply = call(Client::new(channel).max_decoding_message_size(MOST_BYTES)).await;
             reply.map(tonic::Response::into_inner).map_err(|status| self.failure(&status))
         })
     }

@@ -28,7 +28,7 @@ mod test;
 mod version;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use exit::{Failure, Outcome};
+use exit::{Exit, Failure, Outcome};
 use std::process::ExitCode;
 
 /// Decides what agents, pipelines and queues may do: rules in, answers with reasons out
@@ -63,6 +63,7 @@ pub fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     match outcome {
+        Ok(_) if output::lost() => Exit::Unreachable.into(),
         Ok(exit) => exit.into(),
         Err(failure) => {
             output::note(&explain(&failure));

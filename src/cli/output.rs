@@ -3,6 +3,7 @@
 use anstyle::{AnsiColor, Style};
 use std::fmt::Display;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// In what form a command answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -45,15 +46,29 @@ pub fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// Whether an answer could not be written.
+static LOST: AtomicBool = AtomicBool::new(false);
+
 /// Prints to stdout, a line end added where there is none. A reader that went away is no error:
-/// it has seen what it wanted.
+/// it has seen what it wanted. Any other failure is told once, and [`lost`] remembers it.
 pub fn print(text: &str) {
-    write(&mut anstream::stdout().lock(), text);
+    if let Err(error) = write(&mut anstream::stdout().lock(), text)
+        && error.kind() != io::ErrorKind::BrokenPipe
+        && !LOST.swap(true, Ordering::Relaxed)
+    {
+        note(&format!("{}: the answer cannot be written: {error}", styled(BAD, "error")));
+    }
+}
+
+/// Whether some of what was printed went nowhere although somebody wanted it.
+pub fn lost() -> bool {
+    LOST.load(Ordering::Relaxed)
 }
 
 /// The same to stderr.
 pub fn note(text: &str) {
-    write(&mut anstream::stderr().lock(), text);
+    // When this fails there is no place left to say so.
+    let _ = write(&mut anstream::stderr().lock(), text);
 }
 
 /// Prints a JSON document.
@@ -64,8 +79,7 @@ pub fn print_json(value: &impl serde::Serialize) {
     }
 }
 
-fn write(to: &mut impl io::Write, text: &str) {
+fn write(to: &mut impl io::Write, text: &str) -> io::Result<()> {
     let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-    let _ =
-        to.write_all(text.as_bytes()).and_then(|()| to.write_all(end.as_bytes())).and_then(|()| to.flush());
+    to.write_all(text.as_bytes()).and_then(|()| to.write_all(end.as_bytes())).and_then(|()| to.flush())
 }

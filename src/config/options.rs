@@ -123,7 +123,7 @@ options! {
         /// Threads that answer requests; `auto` for one a core.
         threads: Threads = "auto" "COUNT",
         /// How long requests in flight may take to finish after SIGTERM.
-        grace_seconds: Duration = "30" "SECONDS",
+        grace_seconds: Duration = "25" "SECONDS",
         /// The most series of `tollgate_decisions_total`; further ones are counted as `other`.
         metrics_max_series: usize = "2000" "COUNT",
         /// Log lines for people (`text`), for programs (`json`), or by where they go (`auto`).

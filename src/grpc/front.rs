@@ -11,11 +11,13 @@ use http::{Request, Response};
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
 use tower::Service;
 use tower::util::BoxCloneSyncService;
 
 use super::convert::Limits;
 use super::intake::Intake;
+use super::patience::{Flight, InFlight};
 use super::{Generated, later};
 
 /// The most bytes of a message to the services that are asked now and then.
@@ -70,19 +72,25 @@ impl Front {
     }
 
     fn ask(&mut self, request: Request<Body>) -> Answer {
+        let flight = request.extensions().get().map(InFlight::start);
         let path = request.uri().path();
         let (service, rpc) = path.trim_start_matches('/').split_once('/').unwrap_or((path, ""));
         if service == Generated::NAME {
-            let (generated, most) = match rpc {
-                "Authorize" | "Explain" => (&mut self.single, self.request_bytes),
-                "AuthorizeBatch" => (&mut self.batch, self.batch_bytes),
+            let (generated, most, field) = match rpc {
+                "Authorize" | "Explain" => (&mut self.single, self.request_bytes, "request"),
+                "AuthorizeBatch" => (&mut self.batch, self.batch_bytes, "requests"),
                 _ => return Answer::refused(later::refusal(rpc)),
             };
             let metered = request.map(|body| Arc::clone(&self.intake).meter(body));
-            return Answer::Asked(generated.call(metered), most);
+            return Answer::Asked { asked: generated.call(metered), most, field, _flight: flight };
         }
         match self.rare.iter().find(|(name, _)| *name == service) {
-            Some((_, rare)) => Answer::Asked(Box::pin(rare.clone().call(request)), RARE_BYTES),
+            Some((_, rare)) => Answer::Asked {
+                asked: Box::pin(rare.clone().call(request)),
+                most: RARE_BYTES,
+                field: "request",
+                _flight: flight,
+            },
             None => Answer::refused(Status::unimplemented(format!(
                 "there is no service `{}` here; ask reflection for those there are",
                 service.escape_debug().take(64).collect::<String>()
@@ -110,8 +118,8 @@ impl Service<Request<Body>> for Front {
 pub(super) enum Answer {
     /// Without asking; taken when it is given.
     Refused(Option<Box<Status>>),
-    /// From a service.
-    Asked(Asked, usize),
+    /// From a service that takes so many bytes, which are named so; in flight until it is dropped.
+    Asked { asked: Asked, most: usize, field: &'static str, _flight: Option<Flight> },
 }
 
 impl Answer {
@@ -129,22 +137,21 @@ impl Future for Answer {
                 Some(status) => Poll::Ready(Ok(status.into_http())),
                 None => Poll::Pending,
             },
-            Self::Asked(asked, most) => {
-                let most = *most;
-                asked.as_mut().poll(cx).map_ok(|response| in_our_words(response, most))
+            Self::Asked { asked, most, field, .. } => {
+                let (most, field) = (*most, *field);
+                asked.as_mut().poll(cx).map_ok(|response| in_our_words(response, most, field))
             }
         }
     }
 }
 
 /// Tonic answers OUT_OF_RANGE to a message that is too long; our services never do.
-fn in_our_words(response: Response<Body>, most: usize) -> Response<Body> {
+fn in_our_words(response: Response<Body>, most: usize, field: &'static str) -> Response<Body> {
     let code = response.headers().get(Status::GRPC_STATUS);
     if code.map(|code| Code::from_bytes(code.as_bytes())) != Some(Code::OutOfRange) {
         return response;
     }
-    Status::invalid_argument(format!(
-        "the message has more than {most} bytes; send less, or several messages"
-    ))
-    .into_http()
+    let what = format!("the message has more than {most} bytes; send less, or several messages");
+    let details = ErrorDetails::with_bad_request_violation(field, &what);
+    Status::with_error_details(Code::InvalidArgument, what, details).into_http()
 }

@@ -11,7 +11,6 @@ use std::task::{Context, Poll};
 
 use anyhow::Context as _;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tonic::transport::server::Connected;
 
 /// Opens a TCP port.
 pub(super) fn tcp(addr: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -36,34 +35,47 @@ pub(super) fn uds(path: &Path, mode: u32) -> anyhow::Result<Socket> {
         if !metadata.file_type().is_socket() {
             anyhow::bail!("{shown}: exists and is no socket; remove it, or choose another path");
         }
-        if UnixStream::connect(path).is_ok() {
+        if is_alive(path).with_context(|| format!("{shown}: cannot be replaced"))? {
             anyhow::bail!("{shown}: another process serves there; stop it, or choose another path");
         }
     }
     let cannot = || format!("{shown}: cannot listen");
     // It appears under its name with its permissions: nobody can connect in between.
-    let beside = beside(path);
-    remove_if_there(&beside).with_context(cannot)?;
+    let beside = beside(path).with_context(cannot)?;
     let listener = UnixListener::bind(&beside).with_context(cannot)?;
     let ready = fs::set_permissions(&beside, fs::Permissions::from_mode(mode))
         .and_then(|()| fs::rename(&beside, path))
         .and_then(|()| listener.set_nonblocking(true))
         .and_then(|()| fs::symlink_metadata(path));
+    if ready.is_err() {
+        // It is ours: nobody else knows its name.
+        let _ = fs::remove_file(&beside);
+    }
     let inode = ready.with_context(cannot)?.ino();
     Ok(Socket { listener, path: path.to_owned(), inode })
 }
 
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    name.into()
+/// Whether somebody listens there. Connecting never waits: a full queue is somebody too. What
+/// cannot be told, since it is another user's, is an error.
+fn is_alive(path: &Path) -> io::Result<bool> {
+    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(&socket2::SockAddr::unix(path)?) {
+        Ok(()) => Ok(true),
+        Err(error) => match error.kind() {
+            ErrorKind::ConnectionRefused | ErrorKind::NotFound => Ok(false),
+            ErrorKind::WouldBlock => Ok(true),
+            _ => Err(error),
+        },
+    }
 }
 
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+/// A name beside the path that nothing else has. It is short, since names of sockets are.
+fn beside(path: &Path) -> io::Result<PathBuf> {
+    let mut name = path.as_os_str().to_owned();
+    let number = getrandom::u32().map_err(io::Error::other)?;
+    name.push(format!(".{number:08x}"));
+    Ok(name.into())
 }
 
 impl Drop for Socket {
@@ -97,11 +109,6 @@ impl TryFrom<Accepted> for Connection {
             Accepted::Unix(stream) => Self::Unix(tokio::net::UnixStream::from_std(stream)?),
         })
     }
-}
-
-impl Connected for Connection {
-    type ConnectInfo = ();
-    fn connect_info(&self) {}
 }
 
 /// Both kinds of streams, at the one place where they differ.
@@ -180,6 +187,32 @@ mod tests {
         let error = uds(&path, 0o660).unwrap_err().to_string();
         assert!(error.contains("exists and is no socket"), "{error}");
         assert!(path.exists());
+    }
+
+    #[test]
+    fn nothing_beside_a_socket_is_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.sock");
+        let other = folder.path().join("t.sock.new");
+        fs::write(&other, "kept").unwrap();
+        let socket = uds(&path, 0o600).unwrap();
+        assert_eq!(fs::read(&other).unwrap(), b"kept");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        drop(socket);
+    }
+
+    #[test]
+    fn a_socket_with_a_full_queue_is_alive() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.sock");
+        let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&socket2::SockAddr::unix(&path).unwrap()).unwrap();
+        socket.listen(0).unwrap();
+        for _ in 0..3 {
+            assert!(is_alive(&path).unwrap());
+        }
+        drop(socket);
+        assert!(!is_alive(&path).unwrap());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The gRPC edge: translates, and decides nothing.
 
+mod aside;
 mod authorize;
 mod authorize_batch;
 pub mod convert;
@@ -10,6 +11,7 @@ mod health;
 mod intake;
 pub mod later;
 mod listen;
+mod patience;
 mod server;
 mod service;
 mod worker;

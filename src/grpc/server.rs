@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
 
@@ -20,6 +20,8 @@ use crate::data_plane::DataPlane;
 
 /// Connections that wait for one serving thread at most.
 const WAITING: usize = 64;
+/// Connections at one time; the next waits until one ends.
+const CONNECTIONS: usize = 10_000;
 /// After an error of the system (no file descriptors left) accepting rests that long.
 const REST: Duration = Duration::from_millis(50);
 
@@ -121,14 +123,19 @@ impl Server {
     /// Hands connections to the threads in turn. The listeners close when it returns.
     async fn accept(
         self,
-        lines: Vec<mpsc::Sender<Accepted>>,
+        lines: Vec<mpsc::Sender<(Accepted, OwnedSemaphorePermit)>>,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
         let tcp = self.tcp.map(TcpListener::from_std).transpose()?;
         let unix = |socket: &Socket| UnixListener::from_std(socket.listener.try_clone()?);
         let uds = self.uds.as_ref().map(unix).transpose()?;
         let mut turn = lines.iter().cycle();
+        let room = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
+            let place = tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                place = Arc::clone(&room).acquire_owned() => place?,
+            };
             let accepted = tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
                 accepted = from_tcp(tcp.as_ref()) => accepted,
@@ -139,7 +146,7 @@ impl Server {
                     let line = turn.next().context("no serving thread")?;
                     tokio::select! {
                         () = shutdown.cancelled() => return Ok(()),
-                        sent = line.send(connection) => {
+                        sent = line.send((connection, place)) => {
                             sent.map_err(|_| anyhow::anyhow!("a serving thread has ended"))?;
                         }
                     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio_stream::Empty;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::aside::Aside;
 use super::convert::Limits;
 use super::guard::guarded;
 use super::later::refusal;
@@ -17,6 +18,7 @@ use crate::pb::{self, policy_decision_service_server::PolicyDecisionService};
 pub(super) struct Service {
     pub plane: Arc<DataPlane>,
     pub limits: Limits,
+    pub aside: Aside,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -38,9 +40,8 @@ impl PolicyDecisionService for Service {
     async fn explain(&self, rpc: Request<pb::ExplainRequest>) -> Answer<pb::ExplainResponse> {
         // It looks at every rule, which decisions should not wait for.
         let (plane, limits) = (Arc::clone(&self.plane), self.limits);
-        let explain = move || explain::answer(&plane, &limits, rpc.into_inner());
-        let explained = tokio::task::spawn_blocking(move || guarded("Explain", explain)).await;
-        explained.map_err(|_| Status::unavailable("the server ends; ask another one"))?
+        let explain = move || guarded("Explain", || explain::answer(&plane, &limits, rpc.into_inner()));
+        self.aside.work(explain).await?
     }
 
     type AuthorizeStreamStream = Nothing<pb::AuthorizeStreamResponse>;

@@ -3,19 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_reflection::server::Builder as Reflection;
 
+use super::aside::Aside;
 use super::convert::Limits;
 use super::front::{Front, RARE_BYTES};
-use super::listen::{Accepted, Connection};
+use super::listen::Accepted;
+use super::patience::Patient;
 use super::{Generated, service::Service};
 use crate::data_plane::DataPlane;
-use crate::pb;
+use crate::pb::{self, amplification, amplification::Allowance};
 
 /// Requests in flight on one connection.
 const MAX_STREAMS: u32 = 1_024;
@@ -33,13 +35,15 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Explanations that one serving thread has others work on at a time.
 const EXPLAINING: usize = 2;
+/// And those that wait besides; further ones are shed.
+const EXPLANATIONS: usize = EXPLAINING + 4;
 
 /// What a serving thread is given.
 pub(super) struct Worker<H> {
     pub plane: Arc<DataPlane>,
     pub limits: Limits,
     pub health: HealthServer<H>,
-    pub connections: mpsc::Receiver<Accepted>,
+    pub connections: mpsc::Receiver<(Accepted, OwnedSemaphorePermit)>,
     pub drain: CancellationToken,
     pub grace: Duration,
 }
@@ -47,6 +51,7 @@ pub(super) struct Worker<H> {
 impl<H: Health> Worker<H> {
     /// Serves until the drain is over.
     pub(super) fn run(self) -> anyhow::Result<()> {
+        amplification::allow(allowance(&self.limits));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(EXPLAINING)
@@ -60,10 +65,15 @@ impl<H: Health> Worker<H> {
     async fn serve(self) -> anyhow::Result<()> {
         // A service of its own: tonic clones the handle for each call, and a counter that all
         // cores share costs more than a decision.
-        let service = Service { plane: self.plane, limits: self.limits };
+        let service = Service { plane: self.plane, limits: self.limits, aside: Aside::new(EXPLANATIONS) };
         let front = front(service, self.health)?;
-        let incoming = ReceiverStream::new(self.connections).map(Connection::try_from);
-        let (drain, grace) = (self.drain, self.grace);
+        // A token of its own: each connection asks it, and threads should not meet there.
+        let (drain, grace) = (self.drain.child_token(), self.grace);
+        let told = drain.clone();
+        let incoming =
+            ReceiverStream::new(self.connections).map(move |(accepted, place)| -> std::io::Result<_> {
+                Ok(Patient::new(accepted.try_into()?, told.clone(), place))
+            });
         let overdue = async {
             drain.cancelled().await;
             tokio::time::sleep(grace).await;
@@ -77,6 +87,12 @@ impl<H: Health> Worker<H> {
             }
         }
     }
+}
+
+/// What decoding may take by these limits, so that it never refuses what they allow.
+const fn allowance(limits: &Limits) -> Allowance {
+    let texts = 2 * limits.list_items + limits.grants;
+    Allowance::new(limits.batch_items, limits.context_values, texts)
 }
 
 fn front<H: Health>(service: Service, health: HealthServer<H>) -> anyhow::Result<Front> {
@@ -96,6 +112,8 @@ fn transport() -> tonic::transport::Server {
     tonic::transport::Server::builder()
         .timeout(REQUEST_TIMEOUT)
         .max_concurrent_streams(MAX_STREAMS)
+        // Calls that are cancelled in a burst must not end the connection for all others.
+        .http2_max_pending_accept_reset_streams(Some(MAX_STREAMS as usize))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_max_header_list_size(MAX_HEADER_BYTES)

@@ -7,8 +7,9 @@ use std::marker::PhantomData;
 
 use bytes::{Buf as _, Bytes};
 use prost::Message;
-use tonic::Status;
 use tonic::codec::{BufferSettings, Codec as TonicCodec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::amplification::{self, Shape};
 use crate::pb;
@@ -76,10 +77,10 @@ impl<U: Message + Default + 'static> Decoder for Decode<U> {
     fn decode(&mut self, sent: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
         let bytes: Bytes = sent.copy_to_bytes(sent.remaining());
         if let Some(shape) = shape_of::<U>() {
-            amplification::check(&bytes, shape).map_err(Status::invalid_argument)?;
+            amplification::check(&bytes, shape).map_err(refused::<U>)?;
         }
         U::decode(bytes).map(Some).map_err(|error| {
-            Status::invalid_argument(format!(
+            refused::<U>(format!(
                 "the message cannot be decoded: {error}; is it of another version, or cut off?"
             ))
         })
@@ -88,6 +89,14 @@ impl<U: Message + Default + 'static> Decoder for Decode<U> {
     fn buffer_settings(&self) -> BufferSettings {
         buffer()
     }
+}
+
+/// The caller's mistake, told as those in single fields are.
+fn refused<U: 'static>(what: String) -> Status {
+    let batch = TypeId::of::<U>() == TypeId::of::<pb::AuthorizeBatchRequest>();
+    let field = if batch { "requests" } else { "request" };
+    let details = ErrorDetails::with_bad_request_violation(field, &what);
+    Status::with_error_details(Code::InvalidArgument, what, details)
 }
 
 /// The requests that hold lists without a bound of their own.

@@ -90,16 +90,24 @@ impl Process {
             .name("grpc".into())
             .spawn(move || grpc.run(serving_stop, grace))
             .context("the serving thread cannot be started")?;
-        let looked = source.clone();
+        let (looked, stopped) = (source.clone(), stop.clone());
         control.spawn(async move {
             signals.until_stop(&source, &stop).await;
             let name = signals.stop().await;
             tracing::warn!(signal = name, "ending at once: requests in flight are dropped");
             std::process::exit(1);
         });
-        control.block_on(looked.first_look());
-        let (grpc, metrics) = addresses;
-        started(&Started { grpc, uds: config.uds, metrics, status: plane.status() });
+        // The first bundle may take long to compile; who asks to stop does not wait for it.
+        let has_looked = control.block_on(async {
+            tokio::select! {
+                () = looked.first_look() => true,
+                () = stopped.cancelled() => false,
+            }
+        });
+        if has_looked {
+            let (grpc, metrics) = addresses;
+            started(&Started { grpc, uds: config.uds, metrics, status: plane.status() });
+        }
         let served = serving.join();
         plane.close();
         control.shutdown_timeout(AFTERWARDS);

@@ -12,11 +12,13 @@ use foldhash::fast::RandomState;
 
 use self::fields::FieldCheck;
 use self::index::{Axes, Index};
-use self::rules::{Rules, Verdict};
+use self::rules::{Reads, Rules, Verdict};
 use crate::condition::cel::{self, Problem};
 use crate::condition::slots::SlotTable;
 use crate::id::Digest;
-use crate::model::{Bundle, Code, Effect, Finding, Guardrail, Pattern, Rule, RuleEffect, guardrail};
+use crate::model::{
+    Bundle, Code, Effect, Finding, Guardrail, Pattern, Place, Placed, Rule, RuleEffect, guardrail,
+};
 
 /// The value that a metric's label takes for names that the bundle does not know.
 pub const OTHER: &str = "other";
@@ -52,12 +54,17 @@ pub fn bundle(bundle: Bundle) -> Result<Compiled, Vec<Finding>> {
     let (deciding, modifying): (Vec<usize>, Vec<usize>) = ranked(&bundle.rules)
         .into_iter()
         .partition(|source| bundle.rules.get(*source).and_then(|r| effect_of(&r.effect)).is_some());
-    let deciding = rules_of(&bundle, &deciding, &mut slots);
-    let modifying = rules_of(&bundle, &modifying, &mut slots);
-    let (deciding, modifying) = match (deciding, modifying) {
-        (Ok(deciding), Ok(modifying)) => (deciding, modifying),
-        (a, b) => {
-            let mut findings: Vec<Finding> = a.err().into_iter().chain(b.err()).flatten().collect();
+    let mut shared = cel::Shared::default();
+    let deciding = rules_of(&bundle, &deciding, &mut slots, &mut shared);
+    let modifying = rules_of(&bundle, &modifying, &mut slots, &mut shared);
+    // A rule that is switched off may be switched on tomorrow: what is wrong with it is said today.
+    let off = (0..).zip(&bundle.rules).filter(|(_, rule)| !rule.enabled).map(|(at, _)| at);
+    let off = rules_of(&bundle, &off.collect::<Vec<usize>>(), &mut SlotTable::default(), &mut shared);
+    let (deciding, modifying) = match (deciding, modifying, off) {
+        (Ok(deciding), Ok(modifying), Ok(_)) => (deciding, modifying),
+        (a, b, c) => {
+            let all = a.err().into_iter().chain(b.err()).chain(c.err());
+            let mut findings: Vec<Finding> = all.flatten().collect();
             findings.sort_by_key(|finding| finding.place);
             return Err(findings);
         }
@@ -134,12 +141,18 @@ fn ranked(rules: &[Rule]) -> Vec<usize> {
     order.into_iter().map(|(source, _)| source).collect()
 }
 
-fn rules_of(bundle: &Bundle, order: &[usize], slots: &mut SlotTable) -> Result<Rules, Vec<Finding>> {
+fn rules_of(
+    bundle: &Bundle,
+    order: &[usize],
+    slots: &mut SlotTable,
+    shared: &mut cel::Shared,
+) -> Result<Rules, Vec<Finding>> {
     let sources = || order.iter().filter_map(|source| bundle.rules.get(*source).map(|rule| (*source, rule)));
     let mut compile = || {
         let (mut rules, mut findings) = (Rules::default(), Vec::new());
+        let mut reads = Reads { slots: &mut *slots, data: &bundle.data, shared: &mut *shared };
         for (source, rule) in sources() {
-            if let Err(problem) = rules.push(source, rule, slots, &bundle.data) {
+            if let Err(problem) = rules.push(source, rule, &mut reads) {
                 findings.push(finding(rule, problem));
             }
         }
@@ -154,13 +167,40 @@ fn rules_of(bundle: &Bundle, order: &[usize], slots: &mut SlotTable) -> Result<R
 }
 
 fn finding(rule: &Rule, problem: Problem) -> Finding {
-    let place = rule.when.as_ref().map_or(rule.place, |when| when.place);
     let code = if problem.unknown_name { Code::UnknownReference } else { Code::BadExpression };
-    let at = problem.offset.map_or_else(String::new, |offset| format!(" (at byte {offset})"));
-    let message = format!("`when` of rule `{}`{at}: {}", rule.id, problem.message);
-    let mut finding = Finding::error(code, place, message).about(rule.id.as_str());
+    let exact = problem.offset.and_then(|offset| rule.when.as_ref().and_then(|when| within(when, offset)));
+    let place = exact.or_else(|| rule.when.as_ref().map(|when| when.place)).unwrap_or(rule.place);
+    let at = match (exact, problem.offset) {
+        (None, Some(offset)) => format!(" at byte {offset}"),
+        _ => String::new(),
+    };
+    let mut finding =
+        Finding::error(code, place, format!("`when`{at}: {}", problem.message)).about(rule.id.as_str());
     finding.suggestion = problem.suggestion;
     finding
+}
+
+/// The place of an offset in an expression that stands on one line as it is meant.
+fn within(when: &Placed<Box<str>>, offset: u32) -> Option<Place> {
+    let before = when.value.get(..offset as usize)?;
+    let number = |n: usize| u32::try_from(n).ok();
+    let (length, written) = (number(when.value.chars().count())?, when.place.length);
+    // Quotes stand around it, or nothing does; anything else was escaped or folded.
+    let quote = match written.checked_sub(length) {
+        Some(0) => 0,
+        Some(2) => 1,
+        _ => return None,
+    };
+    let column = when.place.column.checked_add(quote)?.checked_add(number(before.chars().count())?)?;
+    (!when.value.contains('\n')).then_some(Place { column, length: 1, ..when.place })
+}
+
+/// What is wrong with the expressions of a bundle, those of rules that are switched off too.
+#[must_use]
+pub fn findings(draft: &Bundle) -> Vec<Finding> {
+    let all: Vec<usize> = (0..draft.rules.len()).collect();
+    let compiled = rules_of(draft, &all, &mut SlotTable::default(), &mut cel::Shared::default());
+    compiled.err().unwrap_or_default()
 }
 
 /// The agents and actions that the bundle names exactly.

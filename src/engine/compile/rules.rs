@@ -91,6 +91,17 @@ pub enum PartBy {
     Program(usize),
 }
 
+/// What rules read, while they are compiled.
+#[derive(Debug)]
+pub struct Reads<'r> {
+    /// The fields of requests.
+    pub slots: &'r mut SlotTable,
+    /// The bundle's constants.
+    pub data: &'r ConstMap,
+    /// What expressions share.
+    pub shared: &'r mut cel::Shared,
+}
+
 /// One rule among others.
 #[derive(Clone, Copy, Debug)]
 pub struct RuleRef<'a> {
@@ -128,26 +139,20 @@ impl Rules {
     ///
     /// # Errors
     /// What is wrong with the `when`; then nothing was put.
-    pub fn push(
-        &mut self,
-        source: usize,
-        rule: &Rule,
-        slots: &mut SlotTable,
-        data: &ConstMap,
-    ) -> Result<(), Problem> {
+    pub fn push(&mut self, source: usize, rule: &Rule, into: &mut Reads<'_>) -> Result<(), Problem> {
         let conjuncts = match &rule.when {
-            Some(when) => cel::compile(&when.value, slots, data)?,
+            Some(when) => cel::compile(&when.value, into.slots, into.data, into.shared)?,
             None => Vec::new(),
         };
         let (first_test, first_program) = (self.tests.len(), self.programs.len());
         let (mut constant, mut parts) = (Truth::True, Vec::new());
         for condition in &rule.conditions {
             let by = if let Path::Data(path) = &condition.path {
-                let says = holds(&condition.op, data_slot(data, path));
+                let says = holds(&condition.op, data_slot(into.data, path));
                 constant = constant.and(says);
                 PartBy::Constant(says)
             } else {
-                let slot = slots.intern(&condition.path);
+                let slot = into.slots.intern(&condition.path);
                 self.push_test(first_test, slot, condition.op.clone())
             };
             parts.push(Part { text: condition.text.clone(), by });

@@ -4,6 +4,7 @@
 //! (texts, lists) stands in [`Operands`], which all tests of a bundle share.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 use super::compare::{equals, is_one_of, order};
 use super::slots::{Slot, SlotId, Slots};
@@ -41,8 +42,13 @@ enum Kind {
 #[derive(Debug, Default)]
 pub struct Operands {
     texts: String,
+    /// Where long texts stand, so that equal ones stand once.
+    long: HashMap<Box<str>, u64>,
     ops: Vec<Op>,
 }
+
+/// From which length on equal texts are kept once.
+const LONG: usize = 64;
 
 impl Operands {
     /// A test of this slot.
@@ -73,9 +79,16 @@ impl Operands {
     }
 
     fn keep(&mut self, text: &str) -> u64 {
+        if let Some(range) = self.long.get(text) {
+            return *range;
+        }
         let start = self.texts.len() as u64;
         self.texts.push_str(text);
-        start << 32 | text.len() as u64
+        let range = (start << 32) | text.len() as u64;
+        if text.len() > LONG {
+            self.long.insert(text.into(), range);
+        }
+        range
     }
 
     fn op(&self, place: u64) -> Option<&Op> {

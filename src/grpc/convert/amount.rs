@@ -54,3 +54,34 @@ pub(super) fn span(sent: Option<&Duration>, field: &'static str, wrong: &mut Vio
         }
     }
 }
+
+/// What is left of the caller's time: of time that is over nothing is left, and more than can be
+/// told is the most that can.
+pub(super) fn time_left(sent: Option<&Duration>) -> Option<Span> {
+    let Duration { seconds, nanos } = *sent?;
+    let total = i128::from(seconds) * i128::from(NANOS_PER_SECOND) + i128::from(nanos);
+    let most = i128::from(MAX_SECONDS) * i128::from(NANOS_PER_SECOND);
+    u64::try_from(total.clamp(0, most)).ok().map(Span::from_nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_left_is_never_refused() {
+        let most = 1_000_000_000 * NANOS_PER_SECOND;
+        for (seconds, nanos, want) in [
+            (1, 5, NANOS_PER_SECOND + 5),
+            (0, -1, 0),
+            (-3, 0, 0),
+            (i64::MIN, i32::MIN, 0),
+            (1_000_000_001, 0, most),
+            (i64::MAX, i32::MAX, most),
+        ] {
+            let left = time_left(Some(&Duration { seconds, nanos }));
+            assert_eq!(left.map(Span::nanos), Some(want), "{seconds} s {nanos} ns");
+        }
+        assert_eq!(time_left(None), None);
+    }
+}

@@ -10,6 +10,10 @@ const TOLD: usize = 8;
 /// Characters of a name from the request that are shown at most.
 const SHOWN: usize = 48;
 
+/// Bytes of the path of a field, and of what is said of it: all of them make less than 4 KiB.
+const PATH_BYTES: usize = 128;
+const WHAT_BYTES: usize = 256;
+
 /// Where in a request something stands; spelled out only when something is wrong there.
 #[derive(Clone, Copy, Debug)]
 pub enum Place<'p> {
@@ -46,7 +50,7 @@ impl Violations {
     /// Notes what is wrong at a place, and what to send instead.
     pub fn add(&mut self, place: Place<'_>, what: impl fmt::Display) {
         if self.told.len() < TOLD {
-            self.told.push((place.to_string(), what.to_string()));
+            self.told.push((cut(place.to_string(), PATH_BYTES), cut(what.to_string(), WHAT_BYTES)));
         } else {
             self.more += 1;
         }
@@ -65,6 +69,15 @@ impl Violations {
         one.add(Place::Field(field), what);
         one
     }
+}
+
+/// The start of a text that has more bytes than it may.
+fn cut(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most - '…'.len_utf8()));
+        text.push('…');
+    }
+    text
 }
 
 impl fmt::Display for Violations {
@@ -89,5 +102,26 @@ impl From<Violations> for Status {
         let mut details = ErrorDetails::new();
         let details = details.set_bad_request(BadRequest::new(fields).field_violations);
         Self::with_error_details(Code::InvalidArgument, message, details.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_told_fits_into_a_header() {
+        let (mut wrong, root, key) = (Violations::default(), Place::Field("context"), "\u{200b}".repeat(99));
+        let (one, two);
+        (one, two) = (Place::Key(&root, &key), &key);
+        for _ in 0..20 {
+            wrong.add(Place::Key(&one, two), "é".repeat(1_000));
+        }
+        let status = Status::from(wrong);
+        assert!(status.details().len() + status.message().len() < 4 << 10, "{}", status.details().len());
+        let told = status.get_error_details();
+        let told = &told.bad_request().unwrap().field_violations;
+        assert_eq!(told.len(), TOLD);
+        assert!(told.iter().all(|one| one.field.len() <= PATH_BYTES));
     }
 }

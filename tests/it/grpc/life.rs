@@ -118,6 +118,19 @@ fn a_peer_that_never_answers_holds_up_the_end_for_the_grace_and_no_longer() {
 }
 
 #[tokio::test]
+async fn who_has_nothing_in_flight_does_not_hold_up_the_end() {
+    let served = Served::start_with(served::plane(), None, Duration::from_secs(60));
+    let mut silent = [(); 2].map(|()| TcpStream::connect(served.addr).unwrap());
+    silent[1].write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+    silent[1].read_exact(&mut [0; 9]).unwrap();
+    let mut health = HealthClient::new(served.channel().await);
+    let _watched = health.watch(about("")).await.unwrap();
+    let begin = Instant::now();
+    tokio::task::spawn_blocking(|| served.stop()).await.unwrap().unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
 async fn after_the_drain_nobody_is_served() {
     let served = Served::with_bundle();
     let mut client = served.client().await;

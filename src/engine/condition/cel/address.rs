@@ -38,7 +38,8 @@ impl Block {
     /// Reads `address/length`; `None` when the text is no block or has host bits set.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (address, length) = text.split_once('/')?;
-        if length.is_empty() || !length.bytes().all(|b| b.is_ascii_digit()) {
+        let padded = length.len() > 1 && length.starts_with('0');
+        if length.is_empty() || padded || !length.bytes().all(|b| b.is_ascii_digit()) {
             return None;
         }
         let written: IpAddr = address.parse().ok()?;
@@ -79,6 +80,7 @@ mod tests {
             ("10.0.0.1/8", "10.1.2.3", None),
             ("10.0.0.0/33", "10.1.2.3", None),
             ("10.0.0.0/+8", "10.1.2.3", None),
+            ("10.0.0.0/08", "10.1.2.3", None),
             ("10.0.0.0", "10.1.2.3", None),
         ] {
             let got = Block::parse(block).zip(Ip::parse(ip)).map(|(b, ip)| b.contains(ip));

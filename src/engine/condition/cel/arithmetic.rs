@@ -1,11 +1,11 @@
 //! Arithmetic: overflow is an error, an integer beside a double becomes one.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::eval::{Outcome, Scope};
 use super::program::Arithmetic;
-use super::time::{in_range, span_in_range};
-use super::value::Val;
+use super::time::{Time, in_range, span_in_range};
+use super::value::{STRIDE, Val};
 use crate::condition::truth::Unknown;
 
 /// `a + b`: numbers, texts, lists, durations, a time and a duration.
@@ -13,11 +13,11 @@ pub(super) fn add<'a>(a: Val<'a>, b: &Val<'a>, scope: &Scope<'_, 'a>) -> Outcome
     match (a, b) {
         (Val::Int(a), Val::Int(b)) => a.checked_add(*b).map(Val::Int).ok_or(Unknown::Error),
         (Val::Text(a), Val::Text(b)) => {
-            scope.spend(a.len() + b.len())?;
+            scope.spend((a.len() + b.len()) / STRIDE)?;
             Ok(Val::text(a.into_owned() + b))
         }
         (Val::List(a), Val::List(b)) => {
-            scope.spend(16 * (a.len() + b.len()))?;
+            scope.spend(a.len() + b.len())?;
             Ok(Val::list(a.iter().chain(b.iter()).collect()))
         }
         (Val::Span(a), Val::Span(b)) => finish_span(a.checked_add(*b)),
@@ -32,7 +32,7 @@ pub(super) fn arithmetic<'a>(op: Arithmetic, a: &Val<'a>, b: &Val<'a>) -> Outcom
     match (op, a, b) {
         (_, Val::Int(a), Val::Int(b)) => integers(op, *a, *b).map(Val::Int).ok_or(Unknown::Error),
         (Arithmetic::Subtract, Val::Span(a), Val::Span(b)) => finish_span(a.checked_sub(*b)),
-        (Arithmetic::Subtract, Val::Time(a), Val::Time(b)) => finish_span(Some(a.duration_since(*b))),
+        (Arithmetic::Subtract, Val::Time(a), Val::Time(b)) => finish_span(a.checked_sub(*b)),
         (Arithmetic::Subtract, Val::Time(at), Val::Span(by)) => shift(*at, by.checked_neg()),
         (Arithmetic::Subtract, ..) => finite(doubles(a, b)?, |a, b| a - b),
         (Arithmetic::Multiply, ..) => finite(doubles(a, b)?, |a, b| a * b),
@@ -91,7 +91,7 @@ fn finish_span<'a>(span: Option<SignedDuration>) -> Outcome<'a> {
     span.and_then(span_in_range).map(Val::Span).ok_or(Unknown::Error)
 }
 
-fn shift<'a>(at: Timestamp, by: Option<SignedDuration>) -> Outcome<'a> {
-    let moved = by.and_then(|by| at.checked_add(by).ok());
+fn shift<'a>(at: Time, by: Option<SignedDuration>) -> Outcome<'a> {
+    let moved = by.and_then(|by| at.checked_add(by));
     moved.and_then(in_range).map(Val::Time).ok_or(Unknown::Error)
 }

@@ -10,9 +10,6 @@ use super::time::{Part, zone};
 use super::types::{REQUEST_ITEMS, Type, Typed};
 use super::value::Val;
 
-/// The largest compiled form of a regular expression, in bytes.
-const MAX_REGEX: usize = 256 << 10;
-
 /// How a function is called, what it takes and what it gives.
 struct Signature {
     name: &'static str,
@@ -148,15 +145,9 @@ impl Lowering<'_> {
             return Err(Problem::new("the pattern of `matches` must be constant text")
                 .suggest("write it as a literal, or put it into the bundle's `data`"));
         };
-        let built = regex::RegexBuilder::new(&source).size_limit(MAX_REGEX).build();
-        let regex = built.map_err(|error| {
-            let text = error.to_string();
-            let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            Problem::new(format!("the pattern `{source}` cannot be read: {why}"))
-        })?;
-        let mut typed =
-            Typed::over(Type::Bool, &[&of_ref(&of)], || Node::Matches(of.node.into(), Box::new(regex)));
-        typed.steps = typed.steps.saturating_add(1_024);
+        let regex = self.names.shared.pattern(&source)?;
+        let mut typed = Typed::over(Type::Bool, &[&of_ref(&of)], || Node::Matches(of.node.into(), regex));
+        typed.steps = typed.steps.saturating_add(16);
         Ok(typed)
     }
 
@@ -291,7 +282,9 @@ fn no_function(name: &str) -> Problem {
     let near = names.map(|own| (strsim::damerau_levenshtein(name, own), own)).min();
     let problem = refused(&format!("calls of `{name}`"), "see the list of functions in the documentation");
     match near {
-        Some((far, own)) if far <= 2 => problem.suggest(format!("did you mean `{own}`?")),
+        Some((far, own)) if far <= own.len().max(3) / 3 && far < name.len() => {
+            problem.suggest(format!("did you mean `{own}`?"))
+        }
         _ => problem,
     }
 }

@@ -3,13 +3,13 @@
 use std::cell::Cell;
 use std::cmp::Ordering;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::arithmetic::{add, arithmetic, negate};
 use super::functions::call;
 use super::program::{Loop, LoopKind, Node, Order, Zone};
 use super::time;
-use super::value::{List, Map, Owner, Val};
+use super::value::{List, Map, Owner, STRIDE, Val};
 use crate::condition::slots::{Slot, SlotId, Slots};
 use crate::condition::truth::{Truth, Unknown};
 use crate::value::View;
@@ -20,15 +20,16 @@ pub(super) type Outcome<'a> = Result<Val<'a>, Unknown>;
 /// What a program reads, and how much work it may still do.
 pub(super) struct Scope<'s, 'a> {
     pub(super) slots: &'s Slots<'a>,
-    pub(super) now: Timestamp,
+    pub(super) now: time::Time,
     fuel: Cell<u64>,
 }
 
-/// The steps and copied bytes that one evaluation may take: a net under the static bound.
-const FUEL: u64 = 20_000_000;
+/// The steps that one evaluation may take: a net under the static bound, which knows nothing of
+/// the length of texts.
+const FUEL: u64 = 4_000_000;
 
 impl<'s, 'a> Scope<'s, 'a> {
-    pub(super) const fn new(slots: &'s Slots<'a>, now: Timestamp) -> Self {
+    pub(super) const fn new(slots: &'s Slots<'a>, now: time::Time) -> Self {
         Self { slots, now, fuel: Cell::new(FUEL) }
     }
 
@@ -88,6 +89,7 @@ pub(super) fn eval<'a>(node: &'a Node, scope: &Scope<'_, 'a>, vars: Variables<'_
     scope.spend(1)?;
     match node {
         Node::Const(constant) => Ok(Val::of_const(constant)),
+        Node::Data(constant) => Ok(Val::of_const(constant)),
         Node::Int(n) => Ok(Val::Int(*n)),
         Node::Slot(slot) => scope.slots.get(*slot).read().map(|view| Val::of_view(view, Owner::Request)),
         Node::SlotSpan(slot) => span(scope, *slot),
@@ -119,12 +121,12 @@ pub(super) fn eval<'a>(node: &'a Node, scope: &Scope<'_, 'a>, vars: Variables<'_
         Node::Arithmetic(op, pair) => both(pair, scope, vars).and_then(|(a, b)| arithmetic(*op, &a, &b)),
         Node::Compare(order, pair) => {
             let (a, b) = both(pair, scope, vars)?;
-            scope.spend(weight(&a).min(weight(&b)))?;
+            scope.spend(a.effort(&b))?;
             a.compare(&b).map(|found| Val::Bool(order.accepts(found))).ok_or(Unknown::Error)
         }
         Node::Equal(pair) => {
             let (a, b) = both(pair, scope, vars)?;
-            scope.spend(weight(&a).min(weight(&b)))?;
+            scope.spend(a.effort(&b))?;
             known(a.equals(&b))
         }
         Node::In(pair) => both(pair, scope, vars).and_then(|(a, b)| contains(scope, &a, &b)),
@@ -134,22 +136,12 @@ pub(super) fn eval<'a>(node: &'a Node, scope: &Scope<'_, 'a>, vars: Variables<'_
         Node::Part(part, of, zone) => accessor(*part, of, zone, scope, vars),
         Node::Matches(of, pattern) => match eval(of, scope, vars)? {
             Val::Text(text) => {
-                scope.spend(text.len() / 64)?;
+                scope.spend(text.len() / STRIDE)?;
                 Ok(Val::Bool(pattern.is_match(&text)))
             }
             _ => Err(Unknown::Error),
         },
         Node::Call(function, args) => call(*function, &each(args, scope, vars)?, scope),
-    }
-}
-
-/// How much work it is to look at all of a value, in steps.
-fn weight(value: &Val<'_>) -> usize {
-    match value {
-        Val::Text(text) => text.len() / 64,
-        Val::List(list) => list.len(),
-        Val::Map(map) => map.len(),
-        _ => 0,
     }
 }
 
@@ -249,7 +241,8 @@ fn sum<'a>(parts: &'a [Node], scope: &Scope<'_, 'a>, vars: Variables<'_, 'a>) ->
 fn contains<'a>(scope: &Scope<'_, 'a>, wanted: &Val<'a>, within: &Val<'a>) -> Outcome<'a> {
     match within {
         Val::List(list) => {
-            scope.spend(list.len())?;
+            let effort = list.iter().map(|item| 1 + item.effort(wanted));
+            scope.spend(effort.fold(0, usize::saturating_add))?;
             known(list.contains(wanted))
         }
         Val::Map(map) => match wanted {
@@ -393,9 +386,11 @@ fn accessor<'a>(
         (Err(unknown), Ok(_)) | (Ok(_), Err(unknown)) => return Err(unknown),
     };
     let found = match (of, zone, named) {
-        (Val::Time(at), Zone::Fixed(zone), _) => Some(part.of_time(at, zone)),
-        (Val::Time(at), _, Some(Val::Text(name))) => time::zone(&name).map(|zone| part.of_time(at, &zone)),
-        (Val::Time(at), Zone::None, _) => Some(part.of_time(at, &jiff::tz::TimeZone::UTC)),
+        (Val::Time(at), Zone::Fixed(zone), _) => part.of_time(at, zone),
+        (Val::Time(at), _, Some(Val::Text(name))) => {
+            time::zone(&name).and_then(|zone| part.of_time(at, &zone))
+        }
+        (Val::Time(at), Zone::None, _) => part.of_time(at, &jiff::tz::TimeZone::UTC),
         (Val::Span(span), Zone::None, _) => part.of_duration(span),
         _ => None,
     };

@@ -7,6 +7,9 @@ use crate::condition::slots::SlotId;
 use crate::model::Op;
 use crate::value::Const;
 
+/// How long a list or a text may be to be copied into a test.
+const SHORT: usize = 64;
+
 /// The flat form of a node where it has one, else a program.
 pub(super) fn form(node: Node) -> Form {
     match flat(&node) {
@@ -69,11 +72,21 @@ fn constant(node: &Node) -> Option<Const> {
     const EXACT: i64 = 1 << 53;
     match node {
         Node::Const(constant) => Some(constant.clone()),
+        Node::Data(data) => is_small(data).then(|| (**data).clone()),
         Node::Int(n) if (-EXACT..=EXACT).contains(n) =>
         {
             #[expect(clippy::cast_precision_loss, reason = "at most 2^53")]
             Some(Const::Number(*n as f64))
         }
         _ => None,
+    }
+}
+
+/// Whether a copy for each expression costs little.
+fn is_small(constant: &Const) -> bool {
+    match constant {
+        Const::Null | Const::Bool(_) | Const::Number(_) => true,
+        Const::Str(text) => text.len() <= SHORT,
+        Const::List(_) | Const::Map(_) => false,
     }
 }

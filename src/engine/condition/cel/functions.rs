@@ -7,19 +7,22 @@ use super::arithmetic::widen;
 use super::eval::{Outcome, Scope};
 use super::program::Function;
 use super::time;
-use super::value::{List, Val};
+use super::value::{List, STRIDE, Val};
 use crate::condition::truth::Unknown;
 
 /// Calls a function; arguments that no overload takes are an error.
 pub(super) fn call<'a>(function: Function, args: &[Val<'a>], scope: &Scope<'_, 'a>) -> Outcome<'a> {
+    // Every function looks at its texts once; what it makes is charged besides.
+    let looked = args.iter().map(|arg| match arg {
+        Val::Text(text) => 1 + text.len() / STRIDE,
+        _ => 1,
+    });
+    scope.spend(looked.fold(0, usize::saturating_add))?;
     match (function, args) {
-        (Function::Size, [of]) => size(of, scope),
+        (Function::Size, [of]) => size(of),
         (Function::StartsWith, [Val::Text(of), Val::Text(start)]) => Ok(Val::Bool(of.starts_with(&**start))),
         (Function::EndsWith, [Val::Text(of), Val::Text(end)]) => Ok(Val::Bool(of.ends_with(&**end))),
-        (Function::Contains, [Val::Text(of), Val::Text(part)]) => {
-            scope.spend(of.len() / 16)?;
-            Ok(Val::Bool(of.contains(&**part)))
-        }
+        (Function::Contains, [Val::Text(of), Val::Text(part)]) => Ok(Val::Bool(of.contains(&**part))),
         (Function::LowerAscii, [Val::Text(of)]) => made(of.to_ascii_lowercase(), scope),
         (Function::UpperAscii, [Val::Text(of)]) => made(of.to_ascii_uppercase(), scope),
         (Function::Trim, [Val::Text(of)]) => made(of.trim().to_owned(), scope),
@@ -43,16 +46,13 @@ pub(super) fn call<'a>(function: Function, args: &[Val<'a>], scope: &Scope<'_, '
 }
 
 fn made<'a>(text: String, scope: &Scope<'_, 'a>) -> Outcome<'a> {
-    scope.spend(text.len())?;
+    scope.spend(text.len() / STRIDE)?;
     Ok(Val::text(text))
 }
 
-fn size<'a>(of: &Val<'a>, scope: &Scope<'_, 'a>) -> Outcome<'a> {
+fn size<'a>(of: &Val<'a>) -> Outcome<'a> {
     let count = match of {
-        Val::Text(text) => {
-            scope.spend(text.len() / 16)?;
-            text.chars().count()
-        }
+        Val::Text(text) => text.chars().count(),
         Val::List(list) => list.len(),
         Val::Map(map) => map.len(),
         _ => return Err(Unknown::Error),
@@ -63,7 +63,7 @@ fn size<'a>(of: &Val<'a>, scope: &Scope<'_, 'a>) -> Outcome<'a> {
 /// `split(by, limit)`: at most `limit` parts, the rest in the last; 0 none; negative all.
 /// An empty separator splits into characters.
 fn split<'a>(of: &str, by: &str, limit: i64, scope: &Scope<'_, 'a>) -> Outcome<'a> {
-    scope.spend(of.len() * 16)?;
+    scope.spend(of.len())?;
     let part = |text: &str| Val::text(text.to_owned());
     let most = usize::try_from(limit).ok();
     let parts: Vec<Val<'a>> = match (most, by) {
@@ -91,7 +91,7 @@ fn join<'a>(of: &List<'a>, by: &str, scope: &Scope<'_, 'a>) -> Outcome<'a> {
             joined.push_str(by);
         }
         joined.push_str(&text);
-        scope.spend(text.len() + by.len())?;
+        scope.spend(1 + (text.len() + by.len()) / STRIDE)?;
     }
     Ok(Val::text(joined))
 }
@@ -120,7 +120,7 @@ fn to_int<'a>(of: &Val<'a>) -> Outcome<'a> {
             // CEL reads a sign and digits; Rust would take a `+` too.
             (!text.starts_with('+')).then(|| text.parse().ok()).flatten()
         }
-        Val::Time(at) => Some(at.as_second().saturating_sub(i64::from(at.subsec_nanosecond() < 0))),
+        Val::Time(at) => Some(at.as_secs().saturating_sub(i64::from(at.subsec_nanos() < 0))),
         _ => None,
     };
     int.map(Val::Int).ok_or(Unknown::Error)
@@ -168,7 +168,7 @@ fn to_time<'a>(of: &Val<'a>) -> Outcome<'a> {
     let at = match of {
         Val::Time(at) => Some(*at),
         Val::Text(text) => time::parse_time(text),
-        Val::Int(seconds) => jiff::Timestamp::from_second(*seconds).ok().and_then(time::in_range),
+        Val::Int(seconds) => time::in_range(time::Time::from_secs(*seconds)),
         _ => None,
     };
     at.map(Val::Time).ok_or(Unknown::Error)
@@ -181,7 +181,7 @@ fn to_text<'a>(of: &Val<'a>, scope: &Scope<'_, 'a>) -> Outcome<'a> {
         Val::Double(n) if n.is_nan() => Err(Unknown::Error),
         Val::Double(n) => made(show_double(*n), scope),
         Val::Bool(b) => made(b.to_string(), scope),
-        Val::Time(at) => made(at.to_string(), scope),
+        Val::Time(at) => made(time::show_time(*at).ok_or(Unknown::Error)?, scope),
         Val::Span(span) => made(time::show_span(*span), scope),
         Val::Ip(ip) => made(ip.to_string(), scope),
         _ => Err(Unknown::Error),

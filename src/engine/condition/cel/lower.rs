@@ -25,7 +25,7 @@ impl Lowering<'_> {
     pub(super) fn lower(&mut self, expr: &IdedExpr) -> Lowered {
         let offset = self.places.offset_for(expr.id).map(|(start, _)| start);
         let typed = self.lower_kind(expr).map_err(|problem| problem.at(offset))?;
-        refuse_constant_error(&typed).map_err(|problem| problem.at(offset))?;
+        self.refuse_constant_error(&typed).map_err(|problem| problem.at(offset))?;
         Ok(typed)
     }
 
@@ -317,20 +317,32 @@ pub(super) fn refused(what: &str, remedy: &str) -> Problem {
     Problem::new(format!("{what} are not supported in `when`")).suggest(remedy)
 }
 
-fn refuse_constant_error(typed: &Typed) -> Result<(), Problem> {
-    if !typed.constant || typed.free.is_some() {
-        return Ok(());
-    }
-    match constant_value(typed) {
-        Some(_) => Ok(()),
-        None => Err(Problem::new("this part reads nothing of the request and always fails")
-            .suggest("correct the constant")),
+/// The most steps that one constant part may take.
+const CONSTANT_STEPS: u64 = 20_000;
+
+impl Lowering<'_> {
+    fn refuse_constant_error(&mut self, typed: &Typed) -> Result<(), Problem> {
+        let literal = matches!(typed.node, Node::Const(_) | Node::Int(_) | Node::Data(_));
+        if literal || !typed.constant || typed.free.is_some() {
+            return Ok(());
+        }
+        let left = self.names.shared.steps.checked_sub(typed.steps);
+        let Some(left) = left.filter(|_| typed.steps <= CONSTANT_STEPS) else {
+            return Err(Problem::new("this part reads nothing of the request and takes too long to compute")
+                .suggest("write its result into `data`"));
+        };
+        self.names.shared.steps = left;
+        match constant_value(typed) {
+            Some(_) => Ok(()),
+            None => Err(Problem::new("this part reads nothing of the request and always fails")
+                .suggest("correct the constant")),
+        }
     }
 }
 
 /// The value of a part that reads nothing of the request.
 pub(super) fn constant_value(typed: &Typed) -> Option<Val<'_>> {
     let slots = Slots::default();
-    let scope = Scope::new(&slots, jiff::Timestamp::UNIX_EPOCH);
+    let scope = Scope::new(&slots, super::time::Time::ZERO);
     eval(&typed.node, &scope, &mut Vec::new()).ok()
 }

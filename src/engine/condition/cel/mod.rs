@@ -25,6 +25,7 @@ use cel::common::ast::{Expr, IdedExpr, SourceInfo, operators};
 
 use self::lower::Lowering;
 use self::names::Names;
+pub use self::names::Shared;
 pub use self::parse::{Problem, on_deep_stack};
 use self::program::Node;
 use self::types::Type;
@@ -65,7 +66,7 @@ impl Program {
     /// What the expression says about a request.
     #[must_use]
     pub fn holds<'a>(&'a self, slots: &Slots<'a>, now: WallTime) -> Truth {
-        let scope = eval::Scope::new(slots, now.into());
+        let scope = eval::Scope::new(slots, time::Time::from_nanos(now.nanos()));
         eval::truth(&self.root, &scope, &mut Vec::new())
     }
 }
@@ -74,9 +75,14 @@ impl Program {
 ///
 /// # Errors
 /// Says what is wrong and where.
-pub fn compile(source: &str, slots: &mut SlotTable, data: &ConstMap) -> Result<Vec<Conjunct>, Problem> {
+pub fn compile(
+    source: &str,
+    slots: &mut SlotTable,
+    data: &ConstMap,
+    shared: &mut Shared,
+) -> Result<Vec<Conjunct>, Problem> {
     let parsed = parse::parse(source)?;
-    let names = Names { slots, data, macros: Vec::new() };
+    let names = Names { slots, data, shared, macros: Vec::new() };
     let mut lowering = Lowering { names, places: &parsed.places };
     let mut parts = Vec::new();
     conjuncts(&parsed.root, &mut parts);

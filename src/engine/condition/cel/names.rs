@@ -1,8 +1,10 @@
 //! What the names in an expression stand for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use cel::common::ast::{Expr, LiteralValue, operators};
+use regex::{Regex, RegexBuilder};
 
 use super::parse::Problem;
 use super::program::Node;
@@ -11,6 +13,9 @@ use crate::condition::slots::SlotTable;
 use crate::model::condition::Usage;
 use crate::model::{Field, Path};
 use crate::value::{Const, ConstMap};
+
+/// The largest compiled form of one pattern, in bytes.
+const MAX_PATTERN: usize = 256 << 10;
 
 /// The variables that every expression may use.
 pub(super) const VARIABLES: [&str; 12] = [
@@ -37,8 +42,54 @@ const ESTIMATE: [&str; 4] = ["cost", "tokens", "compute", "duration"];
 pub(super) struct Names<'c> {
     pub(super) slots: &'c mut SlotTable,
     pub(super) data: &'c ConstMap,
+    pub(super) shared: &'c mut Shared,
     /// The variables of the macros around, the outermost first.
     pub(super) macros: Vec<Macro>,
+}
+
+/// What the expressions of a bundle share, and what they may still cost at load.
+#[derive(Debug)]
+pub struct Shared {
+    data: HashMap<String, Arc<Const>>,
+    patterns: HashMap<String, Arc<Regex>>,
+    /// Steps left for parts that are constant.
+    pub(super) steps: u64,
+    /// Bytes left for compiled patterns.
+    bytes: usize,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self { data: HashMap::new(), patterns: HashMap::new(), steps: 20_000_000, bytes: 128 << 20 }
+    }
+}
+
+impl Shared {
+    /// The compiled pattern; equal ones are compiled once.
+    pub(super) fn pattern(&mut self, source: &str) -> Result<Arc<Regex>, Problem> {
+        if let Some(known) = self.patterns.get(source) {
+            return Ok(Arc::clone(known));
+        }
+        let mut failed = None;
+        for size in [4 << 10, 32 << 10, MAX_PATTERN] {
+            if size > self.bytes {
+                return Err(Problem::new("the patterns of all expressions together are too large")
+                    .suggest("use fewer or simpler patterns, or lists in `data`"));
+            }
+            match RegexBuilder::new(source).size_limit(size).dfa_size_limit(MAX_PATTERN).build() {
+                Ok(regex) => {
+                    self.bytes -= size;
+                    let regex = Arc::new(regex);
+                    self.patterns.insert(source.to_owned(), Arc::clone(&regex));
+                    return Ok(regex);
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        let text = failed.map(|error| error.to_string()).unwrap_or_default();
+        let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        Err(Problem::new(format!("the pattern `{source}` cannot be read: {why}")))
+    }
 }
 
 /// A macro's variable.
@@ -110,16 +161,35 @@ impl Names<'_> {
         Ok(self.own(field, kind))
     }
 
-    fn constant(&self, segments: &[&str]) -> Result<Typed, Problem> {
-        let mut here = &Const::Map(self.data.clone());
+    fn constant(&mut self, segments: &[&str]) -> Result<Typed, Problem> {
+        let found = self.walk(segments)?;
+        let (kind, items) = found.map_or((Type::Map, self.data.len() as u64), type_of);
+        let path = segments.join("\0");
+        let shared = match self.shared.data.get(&path) {
+            Some(shared) => Arc::clone(shared),
+            None => {
+                let own = found.cloned().unwrap_or_else(|| Const::Map(self.data.clone()));
+                let shared = Arc::new(own);
+                self.shared.data.insert(path, Arc::clone(&shared));
+                shared
+            }
+        };
+        Ok(Typed::constant(Node::Data(shared), kind, items))
+    }
+
+    /// What stands in `data` there; `None` is all of it.
+    fn walk(&self, segments: &[&str]) -> Result<Option<&Const>, Problem> {
+        let (mut here, mut entries): (Option<&Const>, Option<&ConstMap>) = (None, Some(self.data));
         for segment in segments {
-            let Const::Map(entries) = here else {
-                return Err(no_data(segments, None));
+            let map = entries.ok_or_else(|| no_map(segments))?;
+            let found = map.get(*segment).ok_or_else(|| no_data(segments, Some(map)))?;
+            entries = match found {
+                Const::Map(inner) => Some(inner),
+                _ => None,
             };
-            here = entries.get(*segment).ok_or_else(|| no_data(segments, Some(entries)))?;
+            here = Some(found);
         }
-        let (kind, items) = type_of(here);
-        Ok(Typed::constant(Node::Const(here.clone()), kind, items))
+        Ok(here)
     }
 
     /// `has(expr)`, where what is asked for is a field of a variable.
@@ -131,11 +201,10 @@ impl Names<'_> {
         let has = |slot| Ok(Typed::dynamic(Node::HasSlot(slot), Type::Bool));
         Some(match (selection.root, selection.segments.as_slice()) {
             ("context", segments @ [_, ..]) => has(self.slots.intern(&context(segments))),
-            ("data", [_, ..]) => Ok(Typed::constant(
-                Node::Const(Const::Bool(self.constant(&selection.segments).is_ok())),
-                Type::Bool,
-                0,
-            )),
+            ("data", [_, ..]) => match self.walk(&selection.segments) {
+                Err(problem) if !problem.unknown_name => Err(problem),
+                found => Ok(Typed::constant(Node::Const(Const::Bool(found.is_ok())), Type::Bool, 0)),
+            },
             ("usage", [name]) => match Usage::ALL.iter().find(|(own, _)| own == name) {
                 Some((_, measure)) => has(self.slots.intern(&Path::Usage(*measure))),
                 None => Err(no_field("usage", name, &usage_names())),
@@ -198,6 +267,10 @@ fn no_data(segments: &[&str], beside: Option<&BTreeMap<Box<str>, Const>>) -> Pro
         Some(near) => problem.suggest(format!("did you mean `{near}`?")),
         None => problem.suggest("add it to the bundle's `data`"),
     }
+}
+
+fn no_map(segments: &[&str]) -> Problem {
+    Problem::new(format!("`data.{}` selects in something that is not a map", segments.join(".")))
 }
 
 fn whole(root: &str) -> Problem {

@@ -55,11 +55,14 @@ impl Problem {
     reason = "a stack that the parser cannot overflow"
 )]
 pub fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Problem> {
-    let failed = || Problem::new("no thread can be started to read expressions; free some memory");
     std::thread::scope(|scope| {
         let builder = std::thread::Builder::new().name("read-expressions".into()).stack_size(STACK);
-        let thread = builder.spawn_scoped(scope, work).map_err(|_| failed())?;
-        thread.join().map_err(|_| failed())
+        let thread = builder
+            .spawn_scoped(scope, work)
+            .map_err(|_| Problem::new("no thread can be started to read expressions; free some memory"))?;
+        thread.join().map_err(|_| {
+            Problem::new("the expressions cannot be read by a mistake of this program; please report it")
+        })
     })
 }
 
@@ -86,8 +89,23 @@ fn syntax(source: &str, errors: &cel::ParseErrors) -> Problem {
         return Problem::new("cannot be read");
     };
     let offset = offset_of(source, first.pos);
-    let message = first.msg.lines().next().unwrap_or_default();
-    Problem::new(format!("cannot be read as an expression: {message}")).at(offset)
+    Problem::new(format!("cannot be read as an expression: {}", in_words(&first.msg)))
+        .at(offset)
+        .suggest("check its parentheses, quotes and operators")
+}
+
+/// What the parser says, without its own names.
+fn in_words(message: &str) -> String {
+    if message.to_ascii_lowercase().contains("recursion limit") {
+        return "parentheses, lists or calls are nested too deep".into();
+    }
+    let line = message.lines().next().unwrap_or_default();
+    let plain = line.split(" expecting ").next().unwrap_or(line).trim_start_matches("Syntax error: ");
+    let internal = ["ParseError", "OtherError", "InvalidUnicode", "Context`", "Some(", "None"];
+    if plain.is_empty() || internal.iter().any(|name| plain.contains(name)) {
+        return "a sign is missing, or does not belong there".into();
+    }
+    plain.to_owned()
 }
 
 fn offset_of(source: &str, (line, column): (isize, isize)) -> Option<u32> {

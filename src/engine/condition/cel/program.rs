@@ -1,5 +1,7 @@
 //! The typed form of an expression: what is evaluated.
 
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
 use regex::Regex;
 
@@ -10,8 +12,10 @@ use crate::value::Const;
 /// One node of a program. Chains of `&&`, `||` and `+` are flat, so depth is bounded.
 #[derive(Debug)]
 pub(super) enum Node {
-    /// A literal, or a value of `data`.
+    /// A literal.
     Const(Const),
+    /// A value of `data`; expressions that read the same share it.
+    Data(Arc<Const>),
     /// An integer literal.
     Int(i64),
     /// A field of the request.
@@ -59,7 +63,7 @@ pub(super) enum Node {
     /// `a.getHours(zone)` and the like; the zone where it is constant
     Part(Part, Box<Node>, Zone),
     /// `a.matches(pattern)`
-    Matches(Box<Node>, Box<Regex>),
+    Matches(Box<Node>, Arc<Regex>),
     /// Any other function
     Call(Function, Vec<Node>),
 }

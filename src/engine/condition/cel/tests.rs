@@ -27,9 +27,9 @@ fn map(json: serde_json::Value) -> ConstMap {
 
 fn compiled(source: &str, slots: &mut SlotTable) -> Result<Vec<Conjunct>, Problem> {
     let data = map(serde_json::json!({
-        "flags": {"new": true}, "words": ["a", "b"], "pattern": "^a+$", "n": 5, "zone": "Europe/Berlin",
+        "flags": {"new": true}, "words": ["a", "b"], "pattern": "^a+$", "n": 5, "zone": "Europe/Berlin", "rows": [{"z": 1}, {"limit": 50}],
     }));
-    on_deep_stack(|| compile(source, slots, &data)).unwrap()
+    on_deep_stack(|| compile(source, slots, &data, &mut Shared::default())).unwrap()
 }
 
 /// What the expression says about one fixed request.
@@ -40,7 +40,7 @@ fn says(source: &str) -> Result<Truth, String> {
         "n": 7, "half": 0.5, "big": 1e308, "nan": "NaN!", "s": "héllo", "five": "5", "yes": true,
         "nil": null, "list": [1, 2, 3], "names": ["ann", "bob"], "empty": [],
         "m": {"k": 1, "deep": {"x": "y"}}, "items": [{"p": 1}, {"p": 20}], "odd": [{"p": 1}, {}],
-        "ip": "10.1.2.3", "t": "2024-03-31T01:30:00Z", "risk-score": 90, "d": "90m",
+        "ip": "10.1.2.3", "t": "2024-03-31T01:30:00Z", "long": vec!["0".repeat(8_000); 100], "risk-score": 90, "d": "90m",
     }));
     let roles = vec!["admin".to_owned()];
     let tags: Vec<String> = Vec::new();
@@ -207,6 +207,11 @@ fn expressions_say_what_the_page_says() {
         ("now > timestamp('2024-01-01T00:00:00Z')", True),
         ("now - timestamp('2024-06-15T22:00:00Z') == duration('30m')", True),
         ("timestamp(context.s) > now", Error),
+        ("timestamp('9999-12-31T23:59:59Z') > now", True),
+        ("timestamp('9999-12-31T23:59:59.5Z').getMilliseconds() == 500", True),
+        ("timestamp('9999-12-31T23:59:59Z').getFullYear('+01:00') == 10000", True),
+        ("data.rows.exists(r, r.limit < context.n)", Error),
+        ("data.rows.exists(r, has(r.limit) && r.limit > context.n)", True),
         ("timestamp(context.n) < now", Error),
         ("timestamp(int(context.n)) < now && timestamp(0) < now", True),
         ("duration(context.d) > duration('1h') && duration(context.d).getMinutes() == 90", True),
@@ -242,6 +247,10 @@ fn what_cannot_stand_is_refused_at_load() {
         ("!context.n && !5", "`!` takes a boolean"),
         ("1/0 > 0", "always fails"),
         ("true || 1/0 > 0", "always fails"),
+        ("timestamp('2024-01-01T23:59:00+25:00') < now", "always fails"),
+        ("now.getHours('+-2:00') < 8", "does not exist"),
+        ("has(data.zone.x)", "not a map"),
+        ("data.rows.all(a, data.rows.all(b, true)) && [1].map(x, 1).size() > 2000000 / 0", "always fails"),
         ("timestamp('yesterday') < now", "always fails"),
         ("cidr('10.0.0.1/8').containsIP(context.ip)", "always fails"),
         ("9223372036854775807 + 1 > 0", "always fails"),
@@ -391,4 +400,12 @@ fn a_part_is_shown_as_it_was_written() {
         texts,
         ["string(context.n) == '5'", "!has(context.x)", "context.list.exists(i, i > 2 && i < 9)"]
     );
+}
+
+#[test]
+fn work_on_long_texts_is_bounded() {
+    for call in ["x.trim()", "x.lowerAscii()", "string(int(x))", "x + x", "x.split('').join()"] {
+        let source = format!("context.long.exists(x, context.long.exists(y, {call} == context.s))");
+        assert_eq!(says(&source), Ok(Truth::Error), "{source}");
+    }
 }

@@ -1,7 +1,11 @@
 //! Times and durations, as the CEL specification defines them.
 
+use jiff::civil::{DateTime, date};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
+
+/// A time: how long after 1970 in UTC. jiff's timestamps end a day before CEL's do.
+pub(super) type Time = SignedDuration;
 
 /// The first and last second that CEL's timestamps can be.
 const YEARS_1_TO_9999: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
@@ -46,10 +50,12 @@ impl Part {
     }
 
     /// This part of a time, in a zone.
-    pub(super) fn of_time(self, time: Timestamp, zone: &TimeZone) -> i64 {
-        let local = zone.to_datetime(time);
-        match self {
-            Self::FullYear => local.year().into(),
+    pub(super) fn of_time(self, time: Time, zone: &TimeZone) -> Option<i64> {
+        let nearest = Timestamp::from_duration(time).unwrap_or(Timestamp::MAX);
+        let ahead = SignedDuration::from_secs(zone.to_offset(nearest).seconds().into());
+        let (local, cycles) = local_time(time.checked_add(ahead)?)?;
+        Some(match self {
+            Self::FullYear => i64::from(local.year()) + 400 * cycles,
             Self::Month => i64::from(local.month()) - 1,
             Self::Date => local.day().into(),
             Self::DayOfMonth => i64::from(local.day()) - 1,
@@ -59,7 +65,7 @@ impl Part {
             Self::Minutes => local.minute().into(),
             Self::Seconds => local.second().into(),
             Self::Milliseconds => local.millisecond().into(),
-        }
+        })
     }
 
     /// This part of a duration: the whole of it in that unit; of milliseconds what is beyond
@@ -75,28 +81,49 @@ impl Part {
     }
 }
 
+/// The date and time of the clock in UTC.
+fn civil(time: Time) -> Option<DateTime> {
+    date(1970, 1, 1).at(0, 0, 0, 0).checked_add(time).ok()
+}
+
+/// The date and time of the clock, and how many cycles of 400 years beyond: east of Greenwich
+/// the last hours of the year 9999 are in the year 10000, where jiff does not go. The calendar
+/// repeats after 400 years, days of the week included.
+fn local_time(time: Time) -> Option<(DateTime, i64)> {
+    const CYCLE: SignedDuration = SignedDuration::from_hours(146_097 * 24);
+    match civil(time) {
+        Some(clock) => Some((clock, 0)),
+        None => civil(time.checked_sub(CYCLE)?).map(|clock| (clock, 1)),
+    }
+}
+
 /// The zone of this name: an IANA name, or an offset such as `+02:00`.
 pub(super) fn zone(name: &str) -> Option<TimeZone> {
-    let signed = match name.as_bytes().first()? {
-        b'+' => Some((1, name.get(1..)?)),
-        b'-' => Some((-1, name.get(1..)?)),
-        b'0'..=b'9' => Some((1, name)),
+    if name.starts_with(['+', '-']) || name.starts_with(|c: char| c.is_ascii_digit()) {
+        let signed = if name.starts_with(['+', '-']) { name.to_owned() } else { format!("+{name}") };
+        return Offset::from_seconds(offset_seconds(&signed)?).ok().map(TimeZone::fixed);
+    }
+    TimeZone::get(name).ok().filter(|zone| !zone.is_unknown())
+}
+
+/// The seconds of `+02:00`: a sign, two digits, a colon, two digits.
+fn offset_seconds(text: &str) -> Option<i32> {
+    let [sign, h1, h2, b':', m1, m2] = text.as_bytes() else { return None };
+    let digit = |b: &u8| b.is_ascii_digit().then(|| i32::from(b - b'0'));
+    let (hours, minutes) = (digit(h1)? * 10 + digit(h2)?, digit(m1)? * 10 + digit(m2)?);
+    let seconds = hours * 3600 + minutes * 60;
+    let fits = hours <= 23 && minutes <= 59;
+    match sign {
+        b'+' => fits.then_some(seconds),
+        b'-' => fits.then_some(-seconds),
         _ => None,
-    };
-    let Some((sign, clock)) = signed else {
-        return TimeZone::get(name).ok();
-    };
-    let (hours, minutes) = clock.split_once(':')?;
-    let two_digits = |t: &str| (t.len() == 2).then(|| t.parse::<i32>().ok()).flatten();
-    let (hours, minutes) = (two_digits(hours)?, two_digits(minutes)?);
-    let in_range = hours <= 23 && minutes <= 59;
-    let seconds = sign * (hours * 3600 + minutes * 60);
-    in_range.then(|| Offset::from_seconds(seconds).ok().map(TimeZone::fixed)).flatten()
+    }
 }
 
 /// A time within CEL's years, or nothing.
-pub(super) fn in_range(time: Timestamp) -> Option<Timestamp> {
-    YEARS_1_TO_9999.contains(&time.as_second()).then_some(time)
+pub(super) fn in_range(time: Time) -> Option<Time> {
+    let floor = time.as_secs() - i64::from(time.subsec_nanos() < 0);
+    YEARS_1_TO_9999.contains(&floor).then_some(time)
 }
 
 /// A duration within CEL's range, or nothing.
@@ -105,23 +132,33 @@ pub(super) fn span_in_range(span: SignedDuration) -> Option<SignedDuration> {
 }
 
 /// Reads an RFC 3339 time, with `Z` or an offset.
-pub(super) fn parse_time(text: &str) -> Option<Timestamp> {
-    let bytes = text.as_bytes();
-    let dated = bytes.get(4) == Some(&b'-') && bytes.get(7) == Some(&b'-');
-    let timed = matches!(bytes.get(10), Some(b'T' | b't')) && bytes.get(13) == Some(&b':');
-    let seconds = bytes.get(16) == Some(&b':');
-    // jiff reads more than RFC 3339 (a bracketed zone, for one): what it may read is checked here.
-    let plain = bytes.iter().all(|b| b.is_ascii_digit() || b"-+:.TtZz".contains(b));
-    let zoned = matches!(bytes.last(), Some(b'Z' | b'z')) || has_offset(bytes);
-    let shaped = dated && timed && seconds && plain && zoned;
-    shaped.then(|| text.parse().ok().and_then(in_range)).flatten()
+pub(super) fn parse_time(text: &str) -> Option<Time> {
+    let zoned = text.len().checked_sub(if text.ends_with(['Z', 'z']) { 1 } else { 6 })?;
+    let (clock, zone) = text.split_at_checked(zoned)?;
+    let ahead = if zone.len() == 1 { 0 } else { offset_seconds(zone)? };
+    let local = parse_clock(clock)?;
+    let since = local.duration_since(date(1970, 1, 1).at(0, 0, 0, 0));
+    since.checked_sub(SignedDuration::from_secs(ahead.into())).and_then(in_range)
 }
 
-fn has_offset(bytes: &[u8]) -> bool {
-    let Some(at) = bytes.len().checked_sub(6) else {
-        return false;
+/// `2024-02-29T12:30:00.5`, and nothing else that jiff would read.
+fn parse_clock(text: &str) -> Option<DateTime> {
+    let shape = |(at, b): (usize, &u8)| match at {
+        4 | 7 => *b == b'-',
+        10 => matches!(b, b'T' | b't'),
+        13 | 16 => *b == b':',
+        17 => (b'0'..=b'5').contains(b),
+        19 => *b == b'.',
+        _ => b.is_ascii_digit(),
     };
-    matches!(bytes.get(at), Some(b'+' | b'-')) && bytes.get(at + 3) == Some(&b':')
+    let whole = text.len() == 19 || (21..=29).contains(&text.len());
+    let shaped = whole && text.bytes().enumerate().all(|(at, b)| shape((at, &b)));
+    shaped.then(|| text.parse().ok()).flatten()
+}
+
+/// A time as RFC 3339 has it, in UTC.
+pub(super) fn show_time(time: Time) -> Option<String> {
+    civil(time).map(|clock| format!("{clock}Z"))
 }
 
 /// Reads a duration such as `1h30m`, `-1.5s` or `100ms`.
@@ -224,6 +261,12 @@ mod tests {
             ("2024-02-29T00:00:00+02:00[Europe/Berlin]", false),
             ("10000-01-01T00:00:00Z", false),
             ("0000-01-01T00:00:00Z", false),
+            ("9999-12-31T23:59:59.999999999Z", true),
+            ("9999-12-31T23:59:59-00:01", false),
+            ("2024-01-01T23:59:60Z", false),
+            ("2024-01-01T23:59:00+25:00", false),
+            ("2024-01-01T23:59:00+2:00", false),
+            ("2024-01-01T23:59:00.Z", false),
         ] {
             assert_eq!(parse_time(text).is_some(), want, "{text}");
         }
@@ -239,6 +282,9 @@ mod tests {
             ("02:00", true),
             ("Europe/Berlim", false),
             ("+2", false),
+            ("++2:00", false),
+            ("+-2:00", false),
+            ("Etc/Unknown", false),
             ("", false),
         ] {
             assert_eq!(zone(name).is_some(), want, "{name}");

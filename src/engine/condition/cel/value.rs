@@ -4,11 +4,15 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::rc::Rc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::address::{Block, Ip};
+use super::time::Time;
 use crate::condition::truth::Truth;
 use crate::value::{Const, Fields, Seq, View};
+
+/// How many bytes of text one step looks at.
+pub(super) const STRIDE: usize = 16;
 
 /// A value while an expression is evaluated.
 #[derive(Clone, Debug)]
@@ -18,7 +22,7 @@ pub(super) enum Val<'a> {
     Int(i64),
     Double(f64),
     Text(Cow<'a, str>),
-    Time(Timestamp),
+    Time(Time),
     Span(SignedDuration),
     Ip(Ip),
     Block(Block),
@@ -29,7 +33,7 @@ pub(super) enum Val<'a> {
 /// A list: the request's or the bundle's own, or one that the expression made.
 #[derive(Clone, Debug)]
 pub(super) enum List<'a> {
-    Given(&'a dyn Seq),
+    Given(&'a dyn Seq, Owner),
     Made(Rc<Vec<Val<'a>>>),
 }
 
@@ -43,7 +47,7 @@ pub(super) enum Map<'a> {
 }
 
 /// Whose a borrowed value is.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
     Request,
     Bundle,
@@ -56,7 +60,7 @@ impl<'a> Val<'a> {
             View::Bool(b) => Self::Bool(b),
             View::Number(n) => Self::Double(n),
             View::Str(s) => Self::Text(Cow::Borrowed(s)),
-            View::List(seq) => Self::List(List::Given(seq)),
+            View::List(seq) => Self::List(List::Given(seq, owner)),
             View::Map(fields) => Self::Map(match owner {
                 Owner::Request => Map::Request(fields),
                 Owner::Bundle => Map::Bundle(fields),
@@ -91,6 +95,22 @@ impl<'a> Val<'a> {
             (Self::List(a), Self::List(b)) => a.equals(b),
             (Self::Map(a), Self::Map(b)) => a.equals(b),
             (a, b) => a.compare_numbers(b).is_some_and(Ordering::is_eq).into(),
+        }
+    }
+
+    /// How many steps it takes to find out whether both are equal.
+    pub(super) fn effort(&self, other: &Self) -> usize {
+        match (self, other) {
+            (Self::Text(a), Self::Text(b)) if a.len() == b.len() => a.len() / STRIDE,
+            (Self::List(a), Self::List(b)) if a.len() == b.len() => {
+                let each = a.iter().zip(b.iter()).map(|(a, b)| 1 + a.effort(&b));
+                each.fold(0, usize::saturating_add)
+            }
+            (Self::Map(a), Self::Map(b)) if a.len() == b.len() => {
+                let pair = |key: Self| a.get(&key).zip(b.get(&key)).map_or(1, |(a, b)| 8 + a.effort(&b));
+                a.keys().into_iter().map(pair).fold(0, usize::saturating_add)
+            }
+            _ => 0,
         }
     }
 
@@ -137,14 +157,14 @@ fn int_to_double(int: i64, double: f64) -> Option<Ordering> {
 impl<'a> List<'a> {
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Given(seq) => seq.len(),
+            Self::Given(seq, _) => seq.len(),
             Self::Made(items) => items.len(),
         }
     }
 
     pub(super) fn at(&self, index: usize) -> Option<Val<'a>> {
         match self {
-            Self::Given(seq) => seq.at(index).map(|view| Val::of_view(view, Owner::Request)),
+            Self::Given(seq, owner) => seq.at(index).map(|view| Val::of_view(view, *owner)),
             Self::Made(items) => items.get(index).cloned(),
         }
     }
