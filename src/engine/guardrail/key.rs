@@ -34,7 +34,7 @@ enum Text {
 impl Key {
     const INLINE: usize = 22;
 
-    /// The key of this text, which [`write`] wrote.
+    /// The key of this text, which `write` wrote.
     #[must_use]
     pub fn of(text: &[u8]) -> Self {
         let mut bytes = [0; Self::INLINE];
@@ -47,7 +47,7 @@ impl Key {
         }
     }
 
-    /// The text, as [`write`] wrote it.
+    /// The text, as `write` wrote it.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {

@@ -22,7 +22,7 @@ pub struct Lease {
 /// A few are a sorted list; many a tree, so that giving one back stays quick.
 #[derive(Clone, Debug)]
 pub enum Leases<T> {
-    /// Up to [`FEW`].
+    /// Up to `FEW`.
     Few(Vec<(Lease, T)>),
     /// More; boxed, since it is rare and a key should be small.
     Many(Box<BTreeMap<Lease, T>>),

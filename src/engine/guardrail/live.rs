@@ -83,7 +83,7 @@ impl Live {
     }
 
     /// Makes the guardrails of these arms live, stable first. Those that were live under the same
-    /// name keep their counts; those that are gone lose theirs, bit by bit, in [`Live::sweep`].
+    /// name keep their counts; those that are gone lose theirs, bit by bit, in the sweeper.
     pub fn reconcile(&self, arms: &[&[Guardrail]]) -> Reconciled {
         lock(&self.registry).reconcile(arms)
     }
