@@ -7,6 +7,7 @@ pub mod compile;
 pub mod condition;
 #[warn(clippy::wildcard_enum_match_arm)]
 pub mod decide;
+pub mod guardrail;
 pub mod id;
 #[warn(clippy::wildcard_enum_match_arm)]
 pub mod model;

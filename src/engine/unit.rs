@@ -20,6 +20,18 @@ impl Money {
         fits.then(|| Self((units * Self::BILLION).round() as i64))
     }
 
+    /// That many billionths; at most what an `i64` holds.
+    #[must_use]
+    pub fn from_billionths(billionths: u64) -> Self {
+        Self(i64::try_from(billionths).unwrap_or(i64::MAX))
+    }
+
+    /// The amount in billionths.
+    #[must_use]
+    pub fn billionths(self) -> u64 {
+        u64::try_from(self.0).unwrap_or(0)
+    }
+
     /// The amount in units of the currency.
     #[must_use]
     pub fn units(self) -> f64 {

@@ -1,0 +1,220 @@
+//! Which keys a guardrail has: how many, and where to find them one after the other.
+//!
+//! A key is added when its state is made, under the lock of its shard, and taken out only by a
+//! scan, so that each key is in it once. Scans take some keys out of the directory, look at each
+//! under the lock of its shard alone, and put back those that stay: no lock of a shard is ever
+//! wanted by one who holds a directory.
+
+use std::collections::VecDeque;
+
+use super::budget::Window;
+use super::sync::{AtomicI64, AtomicU64, Mutex, MutexGuard, Ordering, lock};
+use crate::time::Moment;
+
+/// The keys of one guardrail, and what it has to remember beside them.
+#[derive(Debug)]
+pub struct Directory {
+    list: Mutex<List>,
+    /// How many keys there are; changes under the lock of the list only.
+    keys: AtomicU64,
+    /// One scan at a time, so that nobody takes a table for full because another looks through it.
+    scanning: Mutex<()>,
+    evicted: AtomicU64,
+    dropped: AtomicU64,
+    /// The end of the latest window that a budget entered, in nanoseconds since 1970.
+    window_end: AtomicI64,
+    /// When an operator last emptied all of it.
+    reset_at: AtomicU64,
+    /// What an operator holds all keys of a breaker in.
+    hold: AtomicU64,
+}
+
+/// What an operator holds all keys of a breaker in, those that nobody has seen included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hold {
+    /// Nothing.
+    #[default]
+    None,
+    /// Open.
+    Open,
+    /// Closed, and counting nothing.
+    Disabled,
+}
+
+/// The keys by their hashes, in small pieces.
+#[derive(Debug, Default)]
+struct List {
+    pieces: VecDeque<Vec<u64>>,
+}
+
+/// A directory while it is open: nobody else adds a key.
+pub(super) struct Open<'a> {
+    directory: &'a Directory,
+    list: MutexGuard<'a, List>,
+}
+
+/// How many keys a scan takes out at once: what one step looks at.
+pub const PIECE: usize = 64;
+
+impl Default for Directory {
+    fn default() -> Self {
+        Self {
+            list: Mutex::new(List::default()),
+            keys: AtomicU64::new(0),
+            scanning: Mutex::new(()),
+            evicted: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            window_end: AtomicI64::new(i64::MIN),
+            reset_at: AtomicU64::new(0),
+            hold: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Directory {
+    /// How many keys there are.
+    pub fn keys(&self) -> u64 {
+        self.keys.load(Ordering::Relaxed)
+    }
+
+    /// How many keys made room for others while they still held something.
+    pub fn evicted(&self) -> u64 {
+        self.evicted.load(Ordering::Relaxed)
+    }
+
+    /// How many reports could not be kept, for want of room for their key.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes it keeps outside itself.
+    pub(super) fn heap(&self) -> usize {
+        let list = self.open().list;
+        let pieces = list.pieces.iter().map(|piece| piece.capacity().saturating_mul(8));
+        let own = list.pieces.capacity().saturating_mul(size_of::<Vec<u64>>());
+        pieces.fold(own, usize::saturating_add)
+    }
+
+    pub(super) fn open(&self) -> Open<'_> {
+        Open { directory: self, list: lock(&self.list) }
+    }
+
+    pub(super) fn scan(&self) -> MutexGuard<'_, ()> {
+        lock(&self.scanning)
+    }
+
+    pub(super) fn count_evicted(&self) {
+        self.evicted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_dropped(&self) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The window that budgets are in: the wall clock's, or a later one that was entered before.
+    pub(super) fn latest(&self, window: Window) -> Window {
+        let end = self.window_end.load(Ordering::Relaxed);
+        if window.length == 0 || end < window.end {
+            return window;
+        }
+        Window { end, ..window }
+    }
+
+    /// Remembers the window that a budget charged.
+    pub(super) fn entered(&self, window: Window) {
+        if window.length > 0 && window.end > self.window_end.load(Ordering::Relaxed) {
+            self.window_end.fetch_max(window.end, Ordering::Relaxed);
+        }
+    }
+
+    /// Forgets the windows of another length.
+    pub(super) fn forget_windows(&self) {
+        self.set_window_end(i64::MIN);
+    }
+
+    pub(super) fn window_end(&self) -> i64 {
+        self.window_end.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_window_end(&self, end: i64) {
+        self.window_end.store(end, Ordering::Relaxed);
+    }
+
+    pub(super) fn hold(&self) -> Hold {
+        match self.hold.load(Ordering::Relaxed) {
+            0 => Hold::None,
+            1 => Hold::Open,
+            _ => Hold::Disabled,
+        }
+    }
+
+    pub(super) fn set_hold(&self, hold: Hold) {
+        self.hold.store(hold as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn reset_at(&self) -> Moment {
+        Moment::from_nanos(self.reset_at.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_reset_at(&self, now: Moment) {
+        self.reset_at.fetch_max(now.nanos(), Ordering::Relaxed);
+    }
+}
+
+impl Open<'_> {
+    /// How many keys there are.
+    pub(super) fn keys(&self) -> u64 {
+        self.directory.keys()
+    }
+
+    /// Adds a key; the caller has seen that there is room.
+    pub(super) fn add(&mut self, hash: u64) {
+        self.directory.keys.fetch_add(1, Ordering::Relaxed);
+        self.list.put(hash);
+    }
+
+    /// Takes back the key that was added last.
+    pub(super) fn take_back(&mut self) {
+        self.directory.keys.fetch_sub(1, Ordering::Relaxed);
+        if let Some(piece) = self.list.pieces.back_mut() {
+            piece.pop();
+            if piece.is_empty() {
+                self.list.pieces.pop_back();
+            }
+        }
+    }
+
+    /// Takes out the piece that nobody has looked at for longest.
+    pub(super) fn take_piece(&mut self) -> Vec<u64> {
+        self.list.pieces.pop_front().unwrap_or_default()
+    }
+
+    /// Puts back what stays of a piece, and counts what does not.
+    pub(super) fn put_back(&mut self, piece: Vec<u64>, removed: u64) {
+        self.directory.keys.fetch_sub(removed, Ordering::Relaxed);
+        if piece.len() < PIECE / 2 {
+            piece.into_iter().for_each(|hash| self.list.put(hash));
+        } else {
+            self.list.pieces.push_back(piece);
+        }
+    }
+
+    /// How many pieces there are: so many takes are one round.
+    pub(super) fn pieces(&self) -> usize {
+        self.list.pieces.len()
+    }
+}
+
+impl List {
+    fn put(&mut self, hash: u64) {
+        match self.pieces.back_mut().filter(|piece| piece.len() < PIECE) {
+            Some(piece) => {
+                if piece.len() == piece.capacity() {
+                    piece.reserve_exact(piece.len().clamp(2, PIECE - 2));
+                }
+                piece.push(hash);
+            }
+            None => self.pieces.push_back(vec![hash]),
+        }
+    }
+}
