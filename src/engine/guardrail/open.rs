@@ -5,7 +5,8 @@
 //! a late report still corrects. The table is bounded: what does not fit any more is forgotten,
 //! the oldest first, and its leases end by themselves as their guardrails say.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 
 use foldhash::quality::FixedState;
 
@@ -43,8 +44,8 @@ pub struct OpenTable<M> {
 #[derive(Debug)]
 struct Shard<M> {
     open: HashMap<u128, Opened<M>, FixedState>,
-    /// When to look at an open one again, about in order.
-    due: VecDeque<(Moment, u128)>,
+    /// When to look at an open one again, the earliest first; never later than it is kept.
+    due: BinaryHeap<Reverse<(Moment, u128)>>,
     settled: HashSet<u128, FixedState>,
     /// When each was settled.
     order: VecDeque<(Moment, u128)>,
@@ -99,7 +100,7 @@ impl<M> OpenTable<M> {
         if shard.open.len() >= self.most && shard.drop_oldest() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
-        shard.due.push_back((opened.kept_until(), id));
+        shard.due.push(Reverse((opened.kept_until(), id)));
         shard.open.insert(id, opened);
     }
 
@@ -117,6 +118,7 @@ impl<M> OpenTable<M> {
                 return Reported::Unknown;
             };
             match shard.open.remove(&id) {
+                Some(opened) if opened.kept_until() <= at.now => return Reported::Unknown,
                 Some(opened) => {
                     shard.settled(id, at.now, self.most);
                     opened
@@ -125,9 +127,6 @@ impl<M> OpenTable<M> {
                 None => return Reported::Unknown,
             }
         };
-        if opened.kept_until() <= at.now {
-            return Reported::Unknown;
-        }
         let events = ledger.settle(guards, opened.taken, &opened.tickets, outcome, at);
         Reported::Applied(opened.meta, opened.taken, events)
     }
@@ -153,11 +152,11 @@ impl<M> OpenTable<M> {
         };
         shard.forget_settled(now);
         let mut seen = 0;
-        while seen < steps && shard.due.front().is_some_and(|(due, _)| *due <= now) {
-            let Some((_, id)) = shard.due.pop_front() else { break };
+        while seen < steps && shard.due.peek().is_some_and(|Reverse((due, _))| *due <= now) {
+            let Some(Reverse((_, id))) = shard.due.pop() else { break };
             seen = seen.saturating_add(1);
             match shard.open.get(&id).map(Opened::kept_until) {
-                Some(until) if until > now => shard.due.push_back((until, id)),
+                Some(until) if until > now => shard.due.push(Reverse((until, id))),
                 Some(_) => {
                     shard.open.remove(&id);
                     self.expired.fetch_add(1, Ordering::Relaxed);
@@ -243,7 +242,7 @@ impl<M> Shard<M> {
         let hasher = FixedState::with_seed(seed);
         Self {
             open: HashMap::with_hasher(hasher.clone()),
-            due: VecDeque::new(),
+            due: BinaryHeap::new(),
             settled: HashSet::with_hasher(hasher),
             order: VecDeque::new(),
         }
@@ -274,9 +273,11 @@ impl<M> Shard<M> {
 
     /// Drops the decision that is due first.
     fn drop_oldest(&mut self) -> bool {
-        while let Some((_, id)) = self.due.pop_front() {
-            if self.open.remove(&id).is_some() {
-                return true;
+        while let Some(Reverse((due, id))) = self.due.pop() {
+            match self.open.get(&id).map(Opened::kept_until) {
+                Some(until) if until > due => self.due.push(Reverse((until, id))),
+                Some(_) => return self.open.remove(&id).is_some(),
+                None => {}
             }
         }
         false
@@ -286,7 +287,7 @@ impl<M> Shard<M> {
     fn compact(&mut self) {
         if self.due.len() > self.open.len().saturating_mul(2).saturating_add(64) {
             let open = &self.open;
-            self.due.retain(|(_, id)| open.contains_key(id));
+            self.due.retain(|Reverse((_, id))| open.contains_key(id));
         }
     }
 }
