@@ -103,6 +103,7 @@ fn scopes_are_global_or_one_level() {
 fn a_rule_that_is_wrong_says_where_and_what_to_write() {
     for (lines, start, also) in [
         ("prioritty: 5", "unknown-field 7:5 `prioritty` is no field of a rule", "write `priority`"),
+        ("prio: 5", "unknown-field 7:5 `prio` is no field of a rule", "write `priority`"),
         ("zzzzzzzz: 5", "unknown-field 7:5 `zzzzzzzz` is no field of a rule", "remove it"),
         ("priority: '5'", "wrong-type 7:15 `priority` is text", "write a whole number"),
         ("priority: 1.5", "bad-value 7:15 `priority` is 1.5", "whole number from -2147483648"),
@@ -121,6 +122,8 @@ fn a_rule_that_is_wrong_says_where_and_what_to_write() {
         ("agent: ''", "bad-value 7:12 `agent` is empty", "leave it out"),
         ("agent: [a, 5]", "wrong-type 7:16 an element of `agent` is a number", "quotes"),
         ("agent: 'a['", "bad-value 7:12 `agent` is no glob: `[` has no partner", "`\\[`"),
+        ("agent: 'a}'", "bad-value 7:12 `agent` has a `}` without its partner", "`\\}`"),
+        ("target: {tools: [b, 'a}']}", "bad-value 7:25 an element of `tools` has a `}`", "`\\}`"),
         ("agent: {eq: a, ne: b}", "unknown-field 7:20 `ne` is no field of a literal", "`eq`"),
         ("target: {tool: a}", "unknown-field 7:14 `tool` is no field of a target", "write `tools`"),
         ("target:", "wrong-type 7:11 `target` is null", "map"),
