@@ -81,6 +81,14 @@ impl Clock {
     }
 }
 
+/// A number for names that must not meet others.
+///
+/// # Errors
+/// The system has no randomness.
+pub fn any_number() -> std::io::Result<u32> {
+    getrandom::u32().map_err(std::io::Error::other)
+}
+
 fn millis(at: WallTime) -> u64 {
     at.nanos().max(0).unsigned_abs() / 1_000_000
 }

@@ -77,6 +77,7 @@ impl DataPlane {
     pub fn missing(&self, why: Refusal) {
         let one_at_a_time = lock(&self.installing);
         let missing = why.to_string();
+        self.warn_of_another_source(&why.source);
         self.note_error(why);
         self.move_to(State::ReadyLkg);
         drop(one_at_a_time);
@@ -154,7 +155,21 @@ impl DataPlane {
         self.ready.send_replace(true);
     }
 
+    /// A state directory may hold the bundle of another source than the one that is followed.
+    fn warn_of_another_source(&self, source: &str) {
+        let snapshot = self.snapshot.load();
+        if let Some(serving) = snapshot.serving.as_ref().filter(|serving| serving.source != source) {
+            let kept = serving.source.as_str();
+            tracing::warn!(
+                kept,
+                source,
+                "the bundle that serves is of another source; is it the right state directory?"
+            );
+        }
+    }
+
     fn rejected(&self, refusal: Refusal) -> Outcome {
+        self.warn_of_another_source(&refusal.source);
         let outcome = Outcome::Rejected(refusal);
         self.note(&outcome);
         self.move_to(State::ReadyLkg);

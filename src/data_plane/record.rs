@@ -7,8 +7,9 @@ use tollgate_engine::model::{Phase, ReasonCode};
 use super::DataPlane;
 use super::answer::{Answer, Arm};
 use super::snapshot::Snapshot;
+use super::snapshot::State;
 use crate::telemetry::decisions::{Labels, Sample, Tally};
-use crate::telemetry::metrics::{AtScrape, BUNDLE_AGE};
+use crate::telemetry::metrics::{AtScrape, BUNDLE_AGE, BUNDLE_STALE};
 use crate::telemetry::page::{BundleInfo, Page};
 
 /// Counts a decision; `request` is `None` where it was malformed.
@@ -55,7 +56,9 @@ const fn phase_name(phase: Phase) -> &'static str {
 impl AtScrape for DataPlane {
     fn hand_over(&self, page: &mut Page) {
         self.decisions.hand_over(page);
-        if let Some(serving) = &self.snapshot.load().serving {
+        let snapshot = self.snapshot.load();
+        metrics::gauge!(BUNDLE_STALE).set(f64::from(u8::from(snapshot.state == State::ReadyLkg)));
+        if let Some(serving) = &snapshot.serving {
             page.add_bundle(BundleInfo {
                 version: serving.version.clone(),
                 digest: serving.digest.clone(),

@@ -12,6 +12,8 @@ use std::task::{Context, Poll};
 use anyhow::Context as _;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::clock;
+
 /// Opens a TCP port.
 pub(super) fn tcp(addr: SocketAddr) -> anyhow::Result<TcpListener> {
     let listener = TcpListener::bind(addr)
@@ -73,7 +75,7 @@ fn is_alive(path: &Path) -> io::Result<bool> {
 /// A name beside the path that nothing else has. It is short, since names of sockets are.
 fn beside(path: &Path) -> io::Result<PathBuf> {
     let mut name = path.as_os_str().to_owned();
-    let number = getrandom::u32().map_err(io::Error::other)?;
+    let number = clock::any_number()?;
     name.push(format!(".{number:08x}"));
     Ok(name.into())
 }

@@ -8,6 +8,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 /// What the answers are made from.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub struct Probes {
     pub data_plane: Arc<DataPlane>,
     /// What was counted.
     pub metrics: metrics::Handle,
+    /// Cancelled when the process takes no more requests.
+    pub draining: CancellationToken,
 }
 
 /// The routes.
@@ -29,6 +32,9 @@ pub fn router(probes: Probes) -> Router {
 }
 
 async fn ready(State(probes): State<Probes>) -> impl IntoResponse {
+    if probes.draining.is_cancelled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "draining".to_string());
+    }
     let status = probes.data_plane.status();
     if probes.data_plane.is_ready() {
         return (StatusCode::OK, "ready".to_string());

@@ -78,11 +78,13 @@ impl Process {
     /// A serving thread failed.
     pub fn run(self, started: impl FnOnce(&Started)) -> anyhow::Result<()> {
         let Self { config, bundle, control, plane, metrics, grpc, http, mut signals } = self;
-        let stop = CancellationToken::new();
+        let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
         let addresses = (grpc.local_addr(), http.as_ref().map(http::Server::local_addr));
         if let Some(server) = http {
-            let router = probes::router(probes::Probes { data_plane: Arc::clone(&plane), metrics });
-            control.spawn(server.run(router, stop.clone()));
+            let (data_plane, draining) = (Arc::clone(&plane), stop.clone());
+            let router = probes::router(probes::Probes { data_plane, metrics, draining });
+            // Probes and scrapes are answered until the last request is.
+            control.spawn(server.run(router, ended.clone()));
         }
         let source = source::file::watch(&bundle, Arc::clone(&plane), stop.clone());
         let (serving_stop, grace) = (stop.clone(), config.grace_seconds);
@@ -109,6 +111,7 @@ impl Process {
             started(&Started { grpc, uds: config.uds, metrics, status: plane.status() });
         }
         let served = serving.join();
+        ended.cancel();
         plane.close();
         control.shutdown_timeout(AFTERWARDS);
         served.map_err(|_| anyhow::anyhow!("serving ended by a panic; please report it"))?

@@ -5,8 +5,11 @@
 //! folder may appear later or be replaced as a whole. It only wakes; what changed is found out by
 //! reading.
 
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
@@ -18,6 +21,7 @@ pub struct Arrivals {
     path: PathBuf,
     watcher: Option<RecommendedWatcher>,
     watched: Vec<Watched>,
+    interest: Arc<Mutex<Interest>>,
 }
 
 /// A folder, by name and by identity: a new folder of the same name is another one.
@@ -26,28 +30,45 @@ struct Watched {
     folder: PathBuf,
     device: u64,
     inode: u64,
-    below: bool,
+    reach: Reach,
 }
+
+/// How much of a folder is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// Everything in it.
+    Below,
+    /// Its own entries.
+    Near,
+    /// Only those of its entries that the path leads through.
+    Way,
+}
+
+/// Links that are followed at most, as the system does.
+const MAX_LINKS: usize = 40;
 
 impl Arrivals {
     /// Calls `wake` whenever something near `path` may have changed it. Without the system's
     /// help (no inotify left) it never does, and polling has to do.
     pub fn new(path: &Path, wake: impl Fn() + Send + 'static) -> Self {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let of_interest = Interest::of(&path);
+        let interest = Arc::new(Mutex::new(Interest::default()));
+        let of_interest = Arc::clone(&interest);
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            if event.map_or(true, |event| of_interest.covers(&event)) {
+            if event.map_or(true, |event| lock(&of_interest).covers(&event)) {
                 wake();
             }
         });
         let watcher = watcher.map_err(|error| complain(&path, &error)).ok();
-        Self { path, watcher, watched: Vec::new() }
+        Self { path, watcher, watched: Vec::new(), interest }
     }
 
     /// Watches what is there now. Call it before reading, so that no change falls between.
     pub fn follow(&mut self) {
         let Some(watcher) = &mut self.watcher else { return };
-        let wanted = surroundings(&self.path);
+        let way = way(&self.path);
+        let wanted = surroundings(&self.path, &way);
+        *lock(&self.interest) = Interest::of(&self.path, &way, &wanted);
         if wanted == self.watched {
             return;
         }
@@ -57,13 +78,23 @@ impl Arrivals {
         }
         self.watched.clear();
         for new in wanted {
-            let mode = if new.below { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
+            let mode = if new.reach == Reach::Below {
+                RecursiveMode::Recursive
+            } else {
+                RecursiveMode::NonRecursive
+            };
             match watcher.watch(&new.folder, mode) {
                 Ok(()) => self.watched.push(new),
+                // Far above may be what we may not read; it seldom changes.
+                Err(_) if new.reach == Reach::Way => self.watched.push(new),
                 Err(error) => complain(&new.folder, &error),
             }
         }
     }
+}
+
+fn lock(interest: &Mutex<Interest>) -> MutexGuard<'_, Interest> {
+    interest.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn complain(path: &Path, error: &notify::Error) {
@@ -71,45 +102,87 @@ fn complain(path: &Path, error: &notify::Error) {
     tracing::warn!(path, %error, "cannot be watched; changes are noticed by polling only");
 }
 
+/// Everything that the path leads through, links and where they lead included: `gs/current/b.yaml`
+/// changes when the link `gs/current` does.
+fn way(path: &Path) -> Vec<PathBuf> {
+    let (mut at, mut all, mut links) = (PathBuf::new(), Vec::new(), 0);
+    let mut ahead: Vec<PathBuf> = parts(path);
+    while let Some(part) = ahead.pop() {
+        if part == Path::new("..") {
+            at.pop();
+            continue;
+        }
+        at.push(part);
+        all.push(at.clone());
+        if let Ok(target) = at.read_link()
+            && links < MAX_LINKS
+        {
+            links += 1;
+            at.pop();
+            ahead.extend(parts(&target));
+        }
+    }
+    all
+}
+
+/// The parts of a path, the first one last. The root is one that replaces what is before it.
+fn parts(path: &Path) -> Vec<PathBuf> {
+    path.components().rev().map(|part| PathBuf::from(part.as_os_str())).collect()
+}
+
 /// The path itself if it is a folder, and the nearest folder above it; the same for where links
-/// lead.
-fn surroundings(path: &Path) -> Vec<Watched> {
+/// lead; and the folders on the way.
+fn surroundings(path: &Path, way: &[PathBuf]) -> Vec<Watched> {
     let mut all = around(path);
     if let Ok(real) = path.canonicalize()
         && real != path
     {
         all.extend(around(&real));
     }
+    let above = way.iter().filter_map(|part| part.parent());
+    all.extend(above.filter_map(|folder| watched(folder, Reach::Way)));
     let mut distinct: Vec<Watched> = Vec::new();
     for one in all {
-        if !distinct.iter().any(|other| other.folder == one.folder) {
-            distinct.push(one);
+        // The system keeps one watch for a folder, by whichever name.
+        let same = |other: &&mut Watched| (other.device, other.inode) == (one.device, one.inode);
+        match distinct.iter_mut().find(same) {
+            Some(other) if one.reach == Reach::Below => *other = one,
+            Some(_) => {}
+            None => distinct.push(one),
         }
     }
     distinct
 }
 
 fn around(path: &Path) -> Vec<Watched> {
-    let itself = path.is_dir().then(|| watched(path, true)).flatten();
+    let itself = path.is_dir().then(|| watched(path, Reach::Below)).flatten();
     let above = path.ancestors().skip(1).find(|folder| folder.is_dir());
-    itself.into_iter().chain(above.and_then(|folder| watched(folder, false))).collect()
+    itself.into_iter().chain(above.and_then(|folder| watched(folder, Reach::Near))).collect()
 }
 
-fn watched(folder: &Path, below: bool) -> Option<Watched> {
+fn watched(folder: &Path, reach: Reach) -> Option<Watched> {
     let metadata = std::fs::metadata(folder).ok()?;
     let (device, inode) = (metadata.dev(), metadata.ino());
-    Some(Watched { folder: folder.to_owned(), device, inode, below })
+    Some(Watched { folder: folder.to_owned(), device, inode, reach })
 }
 
 /// Which events are worth a look, so that a busy folder does not keep us reading.
+#[derive(Debug, Default)]
 struct Interest {
     /// The names on the way to the path, its own included.
-    names: Vec<std::ffi::OsString>,
+    names: HashSet<OsString>,
+    /// Folders of which only these names count.
+    ways: Vec<PathBuf>,
 }
 
 impl Interest {
-    fn of(path: &Path) -> Self {
-        Self { names: path.iter().map(std::ffi::OsStr::to_owned).collect() }
+    fn of(path: &Path, way: &[PathBuf], watched: &[Watched]) -> Self {
+        let on_the_way = way.iter().filter_map(|part| part.file_name());
+        let ways = watched.iter().filter(|one| one.reach == Reach::Way);
+        Self {
+            names: path.iter().chain(on_the_way).map(OsStr::to_owned).collect(),
+            ways: ways.map(|one| one.folder.clone()).collect(),
+        }
     }
 
     fn covers(&self, event: &Event) -> bool {
@@ -126,11 +199,14 @@ impl Interest {
 
     fn covers_path(&self, path: &Path) -> bool {
         let Some(name) = path.file_name() else { return true };
-        let text = name.to_string_lossy();
+        if self.names.contains(name) {
+            return true;
+        }
+        if self.ways.iter().any(|folder| Some(folder.as_path()) == path.parent()) {
+            return false;
+        }
         // `..data` is the link that Kubernetes renames; a name without an ending may be a folder.
-        self.names.iter().any(|own| own == name)
-            || text.starts_with("..")
-            || content::belongs(&text)
-            || !text.contains('.')
+        let text = name.to_string_lossy();
+        text.starts_with("..") || content::belongs(&text) || !text.contains('.')
     }
 }

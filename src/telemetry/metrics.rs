@@ -24,6 +24,8 @@ pub const BUNDLE_UPDATES: &str = "tollgate_bundle_updates_total";
 pub const BUNDLE_INFO: &str = "tollgate_bundle_info";
 /// How long ago the bundle that serves was put in force.
 pub const BUNDLE_AGE: &str = "tollgate_bundle_age_seconds";
+/// 1 while the bundle that serves is older than what its source holds, and that cannot be read.
+pub const BUNDLE_STALE: &str = "tollgate_bundle_stale";
 /// How long it took from the content of a bundle to its being in force.
 pub const BUNDLE_SWAP_DURATION: &str = "tollgate_bundle_swap_duration_seconds";
 /// Requests that were refused because others held too much memory.
@@ -98,6 +100,11 @@ fn describe() {
         "Requests that were refused because others held too much memory"
     );
     describe_gauge!(BUNDLE_AGE, Unit::Seconds, "Age of the bundle that serves");
+    describe_gauge!(
+        BUNDLE_STALE,
+        Unit::Count,
+        "Whether the bundle that serves is older than what its source holds"
+    );
     describe_histogram!(
         BUNDLE_SWAP_DURATION,
         Unit::Seconds,

@@ -174,6 +174,7 @@ fn a_second_signal_ends_it_at_once() {
     let _open = half_a_request(&serving);
     serving.signal("TERM");
     eventually("it listens no longer", || TcpStream::connect(serving.grpc).is_err().then_some(()));
+    assert_eq!((serving.get("/livez").0, serving.get("/readyz")), (200, (503, "draining".into())));
     serving.signal("TERM");
     assert_eq!(serving.wait().code(), Some(1), "requests in flight were dropped");
 }
@@ -185,7 +186,11 @@ fn half_a_request(serving: &Serving) -> TcpStream {
     // The server's own settings say that it has taken the connection.
     let mut settings = [0; 9];
     stream.read_exact(&mut settings).unwrap();
-    let request = b"\0\0\x01\x01\x04\0\0\0\x01\x83";
-    stream.write_all(request).unwrap();
+    let path = b"/tollgate.v1.PolicyDecisionService/Authorize";
+    let length = u8::try_from(path.len()).unwrap();
+    // POST, http, the path, the authority `a`, the type of gRPC: all of the head, nothing of the body.
+    let head = [&[0x83, 0x86, 0x44, length], &path[..], b"\x41\x01a\x0f\x10\x10application/grpc"].concat();
+    let length = u8::try_from(head.len()).unwrap();
+    stream.write_all(&[&[0, 0, length, 1, 4, 0, 0, 0, 1], &head[..]].concat()).unwrap();
     stream
 }

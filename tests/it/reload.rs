@@ -105,6 +105,27 @@ fn a_config_map_is_followed_as_file_and_as_folder() {
     }
 }
 
+/// As git-sync does: a link above the folder is renamed.
+#[test]
+fn a_link_far_above_is_followed() {
+    for name in ["gs/current/policies", "gs/current/policies/team", "gs/current/policies/team/b.yaml"] {
+        let publish = |at: &Path, version: &str| {
+            let gs = at.join("gs");
+            let folder = gs.join(version).join("policies/team");
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join("b.yaml"), bundle(version)).unwrap();
+            symlink(version, gs.join("next")).unwrap();
+            fs::rename(gs.join("next"), gs.join("current")).unwrap();
+        };
+        let followed = follow(name, |at| publish(at, "1.0.0"));
+        followed.wait_for_version("1.0.0");
+        for version in ["1.0.1", "1.0.2"] {
+            publish(followed.folder.path(), version);
+            followed.wait_for_version(version);
+        }
+    }
+}
+
 #[test]
 fn what_is_missing_is_waited_for() {
     for name in ["b.yaml", "deep/er/b.yaml", "deep/folder"] {

@@ -74,7 +74,9 @@ impl Violations {
 /// The start of a text that has more bytes than it may.
 fn cut(mut text: String, most: usize) -> String {
     if text.len() > most {
-        text.truncate(text.floor_char_boundary(most - '…'.len_utf8()));
+        let room = most - '…'.len_utf8();
+        let end = (0..=room).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or_default());
         text.push('…');
     }
     text
