@@ -58,7 +58,8 @@ fn spellings_share_a_digest() {
     let binding = |bind: &str| with(&format!("require_approval, approval: {{bind: [{bind}, z]}}"));
     assert_eq!(binding("a.b"), binding("context.a.b"));
     assert_ne!(binding("a.b"), binding("context.context.a.b"));
-    let declaring = |path: &str| digest(&format!("{HEAD}fields: {{z: {{type: list}}, {path}: {{type: map}}}}"));
+    let declaring =
+        |path: &str| digest(&format!("{HEAD}fields: {{z: {{type: list}}, {path}: {{type: map}}}}"));
     assert_eq!(declaring("a.b"), declaring("context.a.b"));
     let keyed = |key: &str| {
         let rules = format!("{{limit: 1, window_seconds: 1, key_by: {key}}}");
