@@ -135,9 +135,9 @@ fn as_json(results: &[Result], unreadable: &[(&Path, Failure)]) -> Value {
 
 /// A path that was not read at all, as a finding about it.
 fn of_path(path: &Path, failure: &Failure) -> Value {
-    let (code, remedy) = match failure.exit {
-        Exit::Negative => (Code::OutOfBounds, "split it into several bundles"),
-        _ => (Code::Syntax, "name a bundle that can be read: a YAML or JSON file, or a folder of them"),
+    let (code, remedy) = match failure.exit == Exit::Negative {
+        true => (Code::OutOfBounds, "split it into several bundles"),
+        false => (Code::Syntax, "name a bundle that can be read: a YAML or JSON file, or a folder of them"),
     };
     let finding = Finding::error(code, Place::default(), format!("{:#}", failure.error)).suggest(remedy);
     findings::json(&finding, &[Source::new(&path.display().to_string(), &[])])

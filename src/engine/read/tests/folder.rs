@@ -99,7 +99,7 @@ fn conflicts_name_both_places() {
             vec![
                 "missing-field 1:1 no file of the folder has a `version`; add `version: 1.0.0` beside `format: tollgate/v1`",
                 "missing-reason 1:9 the rule has no reason; say in 10 to 256 characters why the rule is there",
-                "bad-value 1:28 `effect` cannot be `dney`; write `deny`",
+                "bad-value 1:27 `effect` cannot be `dney`; write `deny`",
                 "unknown-field 1:1 `rule` is no field of a bundle; write `rules`",
             ],
         ),
