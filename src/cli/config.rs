@@ -62,7 +62,7 @@ pub fn load(flags: &Flags, code: Exit) -> Result<Loaded, Failure> {
             Error::Unreadable { .. } => Exit::Unreachable,
             Error::Wrong(_) => code,
         };
-        Failure { exit, error: error.into() }
+        Failure { exit, error: error.into(), findings: vec![] }
     })
 }
 
@@ -81,7 +81,7 @@ impl Check {
             Ok(loaded) => (vec![], loaded.warnings),
             Err(Error::Wrong(problems)) => (problems.0, vec![]),
             Err(unreadable @ Error::Unreadable { .. }) => {
-                return Err(Failure { exit: Exit::Unreachable, error: unreadable.into() });
+                return Err(Failure { exit: Exit::Unreachable, error: unreadable.into(), findings: vec![] });
             }
         };
         if self.output.is_json() {

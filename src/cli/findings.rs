@@ -4,6 +4,7 @@ use super::output::{BAD, CARE, GOOD, styled};
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde_json::{Value, json};
 use tollgate_engine::model::{Finding, Severity};
+use tollgate_engine::read::shown;
 
 /// One file as it was read, in lines.
 #[derive(Debug)]
@@ -52,7 +53,7 @@ fn report<'a>(finding: &'a Finding, sources: &'a [Source]) -> Vec<Group<'a>> {
         Severity::Info => Level::INFO,
     };
     let message = match &finding.subject {
-        Some(subject) => format!("`{subject}`: {}", finding.message),
+        Some(subject) => format!("{}: {}", shown(subject), finding.message),
         None => finding.message.clone(),
     };
     let title = level.primary_title(message).id(finding.code.name());
@@ -103,6 +104,11 @@ pub fn plural(count: usize, name: &str) -> String {
     format!("{count} {name}{}", if count == 1 { "" } else { "s" })
 }
 
+/// Findings as programs read them.
+pub fn all_json(findings: &[Finding], sources: &[Source]) -> Vec<Value> {
+    findings.iter().map(|finding| json(finding, sources)).collect()
+}
+
 /// A finding as programs read it (design 3.6), with the file it is in.
 pub fn json(finding: &Finding, sources: &[Source]) -> Value {
     let place = finding.place;
@@ -123,5 +129,18 @@ fn severity_name(severity: Severity) -> &'static str {
         Severity::Error => "error",
         Severity::Warning => "warning",
         Severity::Info => "info",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tollgate_engine::model::{Code, Place};
+
+    #[test]
+    fn no_name_writes_to_the_terminal() {
+        let finding = Finding::error(Code::BadValue, Place::default(), "wrong").about("a\u{1b}[2Jb");
+        let text = text(&[finding], &[]);
+        assert!(text.contains("`a\\u{1b}[2Jb`: wrong"), "{text:?}");
     }
 }

@@ -1,5 +1,6 @@
 //! Where commands print: the answer to stdout, everything about it to stderr.
 
+use super::exit::Outcome;
 use anstyle::{AnsiColor, Style};
 use std::fmt::Display;
 use std::io;
@@ -24,6 +25,16 @@ pub struct Output {
 }
 
 impl Output {
+    /// The outcome of a command that answers one question. A program that asked is told a failure
+    /// on stdout too, as `error` and `findings`; what is wrong stands on stderr in any case.
+    pub fn told(self, outcome: Outcome) -> Outcome {
+        if let (true, Err(failure)) = (self.is_json(), &outcome) {
+            let error = format!("{:#}", failure.error);
+            print_json(&serde_json::json!({"error": error, "findings": failure.findings}));
+        }
+        outcome
+    }
+
     /// Whether a program reads it.
     pub fn is_json(self) -> bool {
         self.format == Format::Json

@@ -111,8 +111,10 @@ impl DataPlane {
             offer.files.iter().map(|(name, bytes)| SourceFile { name, bytes }).collect();
         let reading = read::bundle(&files, &self.options.bounds);
         let Some(bundle) = reading.bundle else {
-            let errors: Vec<&Finding> =
-                reading.findings.iter().filter(|finding| finding.is_format_error()).collect();
+            let more = reading.draft.as_ref().map(compile::findings).unwrap_or_default();
+            let all = reading.findings.iter().chain(&more);
+            let mut errors: Vec<&Finding> = all.filter(|finding| finding.is_format_error()).collect();
+            errors.sort_by_key(|finding| finding.place);
             return Err(Refusal::of(&offer.name, &reading.files, &errors));
         };
         let serving = self.snapshot.load();

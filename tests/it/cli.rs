@@ -114,6 +114,54 @@ fn check_shows_every_error_with_its_line() {
         assert_eq!(operator[field], want, "{field}: {operator}");
     }
     assert_eq!(run(folder.path(), &["check", "absent.yaml"]).code, 3);
+    let absent = run(folder.path(), &["check", "good.yaml", "absent.yaml", "-o", "json"]);
+    let found = absent.json();
+    assert_eq!((absent.code, &found["passed"], &found["summary"]["errors"]), (3, &json!(false), &json!(1)));
+    let error = &found["errors"][0];
+    assert_eq!((&error["code"], &error["file"]), (&json!("syntax"), &json!("absent.yaml")), "{error}");
+    assert!(error["suggestion"].is_string(), "{error}");
+    fs::File::create(folder.path().join("large.yaml")).unwrap().set_len((16 << 20) + 1).unwrap();
+    let large = run(folder.path(), &["check", "large.yaml", "-o", "json"]);
+    let found = large.json();
+    assert_eq!((large.code, &found["passed"]), (1, &json!(false)));
+    assert_eq!(found["errors"][0]["code"], "out-of-bounds", "{found}");
+}
+
+#[test]
+fn check_warns_of_what_is_not_enforced() {
+    let guardrail = "guardrails:\n  - {name: slow, type: timeout, rules: {timeout_seconds: 5}}\n";
+    let usage = BUNDLE.replace("\">=risk\": 85", "\">=usage.cost\": 85");
+    let folder = folder(&[("a.yaml", &format!("{BUNDLE}{guardrail}")), ("b.yaml", &usage)]);
+    for (file, subject, what) in [("a.yaml", json!("slow"), "`timeout`"), ("b.yaml", Value::Null, "`usage`")]
+    {
+        let text = run(folder.path(), &["check", file]);
+        assert_eq!((text.code, text.stdout.contains("--unenforced-guardrails")), (0, true), "{text:?}");
+        let found = run(folder.path(), &["check", file, "-o", "json"]).json();
+        let [warning] = found["warnings"].as_array().unwrap().as_slice() else { panic!("{found}") };
+        assert_eq!((&found["passed"], &warning["rule_id"]), (&json!(true), &subject), "{found}");
+        assert!(warning["message"].as_str().unwrap().contains(what), "{found}");
+    }
+}
+
+#[test]
+fn programs_are_told_on_stdout_what_is_refused() {
+    let folder =
+        folder(&[("good.yaml", BUNDLE), ("bad.yaml", &BUNDLE.replace("effect: allow", "efect: allow"))]);
+    for (args, code, found) in [
+        (&["eval", "bad.yaml", "--action", "pay", "-o", "json"][..], 1, "unknown-field"),
+        (&["eval", "good.yaml", "--request", "{\"acton\": 1}", "-o", "json"], 2, "unknown-field"),
+        (&["authorize", "--request", "{\"acton\": 1}", "-o", "json"], 2, "unknown-field"),
+        (&["explain", "--request", "{\"acton\": 1}", "-o", "json"], 2, "unknown-field"),
+        (&["eval", "absent.yaml", "--action", "pay", "-o", "json"], 3, ""),
+    ] {
+        let told = run(folder.path(), args);
+        let json = told.json();
+        assert_eq!((told.code, json["error"].is_string()), (code, true), "{args:?} {told:?}");
+        let codes: Vec<&str> =
+            json["findings"].as_array().unwrap().iter().filter_map(|f| f["code"].as_str()).collect();
+        assert_eq!(codes.contains(&found), !found.is_empty(), "{args:?} {json}");
+        assert!(!told.stderr.is_empty(), "{args:?}");
+    }
 }
 
 #[test]
@@ -122,6 +170,12 @@ fn check_shows_errors_of_expressions_and_with_all_what_is_no_error() {
     let folder = folder(&[("bad.yaml", bad), ("old.yaml", BUNDLE)]);
     let bad = run(folder.path(), &["check", "bad.yaml"]);
     assert_eq!((bad.code, bad.stdout.contains("bad.yaml:4:")), (1, true), "{bad:?}");
+    let both =
+        fs::read_to_string(folder.path().join("bad.yaml")).unwrap().replace("version: 1.0.0", "version: 1");
+    fs::write(folder.path().join("both.yaml"), both).unwrap();
+    let found = run(folder.path(), &["check", "both.yaml", "-o", "json"]).json();
+    let codes: Vec<&Value> = found["errors"].as_array().unwrap().iter().map(|error| &error["code"]).collect();
+    assert_eq!(codes, ["wrong-type", "bad-expression"]);
     assert_eq!(run(folder.path(), &["check", "old.yaml", "-o", "json"]).json()["summary"]["total_issues"], 0);
     let all = run(folder.path(), &["check", "old.yaml", "--all", "-o", "json"]).json();
     assert_eq!((&all["passed"], &all["info"][0]["code"]), (&json!(true), &json!("old-spelling")), "{all}");

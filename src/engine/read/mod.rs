@@ -51,6 +51,9 @@ pub struct SourceFile<'a> {
 pub struct Reading {
     /// The bundle; `None` when a finding is a format error.
     pub bundle: Option<Bundle>,
+    /// Where there is no bundle, what could be read of it all the same, so that its expressions can
+    /// be checked too. It decides nothing: its digest is zero, and what is wrong is left out of it.
+    pub draft: Option<Bundle>,
     /// All that was found, in the order of the source.
     pub findings: Vec<Finding>,
     /// The names of the files; the places of findings point into this.
@@ -124,9 +127,11 @@ pub fn bundle(files: &[SourceFile<'_>], bounds: &Bounds) -> Reading {
     sorted.sort_by_key(|file| file.name);
     let names: Vec<Box<str>> = sorted.iter().map(|file| file.name.into()).collect();
     let mut found = Findings::new(names.clone());
-    let bundle =
+    let read =
         trees(&sorted, bounds, &mut found).and_then(|trees| document::bundle(&trees, bounds, &mut found));
-    Reading { bundle, findings: found.into_sorted(), files: names }
+    let is_whole = found.format_errors() == 0;
+    let (bundle, draft) = if is_whole { (read, None) } else { (None, read) };
+    Reading { bundle, draft, findings: found.into_sorted(), files: names }
 }
 
 /// The trees of all files; `None` where one of them cannot be read.

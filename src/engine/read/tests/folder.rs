@@ -89,7 +89,19 @@ fn conflicts_name_both_places() {
         ),
         (
             vec![("a.yaml", MAIN), ("b.yaml", "format: tollgate/v2"), ("c.yaml", "- 1")],
-            vec!["wrong-type 1:1 `the document` is a list; write a bundle as a map"],
+            vec![
+                "bad-value 1:9 `format` is `tollgate/v2`; write `tollgate/v1`",
+                "wrong-type 1:1 `the document` is a list; write a bundle as a map",
+            ],
+        ),
+        (
+            vec![("a.yaml", "rules: [{id: one, effect: dney}]"), ("b.yaml", "rule: []")],
+            vec![
+                "missing-field 1:1 no file of the folder has a `version`; add `version: 1.0.0` beside `format: tollgate/v1`",
+                "missing-reason 1:9 the rule has no reason; say in 10 to 256 characters why the rule is there",
+                "bad-value 1:27 `effect` cannot be `dney`; write `deny`",
+                "unknown-field 1:1 `rule` is no field of a bundle; write `rules`",
+            ],
         ),
         (
             vec![("a.yaml", "a: ["), ("b.yaml", "b: \"")],
@@ -109,6 +121,25 @@ fn conflicts_name_both_places() {
         assert_eq!(reading.findings.iter().map(told).collect::<Vec<_>>(), want, "{files:?}");
         assert!(reading.bundle.is_none());
     }
+}
+
+#[test]
+fn what_can_be_read_is_a_draft_where_something_is_wrong() {
+    let uses = "rules: [{id: uses, effect: deny, reason: Because it is so, when: 'context.a >'}]";
+    for (main, version) in [
+        ("format: tollgate/v1\nversion: 1.2.0\nnote: x\n", "1.2.0"),
+        ("format: tollgate/v1\nversion: one\n", "0.0.0"),
+        ("format: tollgate/v1\n", "0.0.0"),
+    ] {
+        let reading = read(&[("a.yaml", main), ("b.yaml", uses)]);
+        assert!(reading.bundle.is_none() && !reading.findings.is_empty(), "{main}");
+        let draft = reading.draft.unwrap();
+        assert_eq!((draft.version.to_string().as_str(), draft.rules.len()), (version, 1));
+        assert_eq!(draft.files[usize::from(draft.rules[0].place.file)], "b.yaml".into());
+    }
+    let whole = read(&[("a.yaml", MAIN), ("b.yaml", &rule("one"))]);
+    assert!(whole.bundle.is_some() && whole.draft.is_none());
+    assert!(read(&[("a.yaml", "a: [")]).draft.is_none());
 }
 
 #[test]
