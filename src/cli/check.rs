@@ -66,28 +66,8 @@ impl Check {
     fn one(&self, path: &Path) -> std::result::Result<Result, Failure> {
         let mut checked = bundle::check(path)?;
         checked.findings.retain(|finding| self.all || finding.is_format_error());
-        checked.findings.extend(checked.compiled.iter().flat_map(unenforced));
-        checked.findings.sort_by_key(|finding| finding.place);
         Ok(Result { path: path.into(), checked })
     }
-}
-
-/// What this version does not do, and a server refuses unless it is told to pass over it.
-fn unenforced(compiled: &Compiled) -> Vec<Finding> {
-    let warning = |place, message: String, remedy: &str| {
-        let finding = Finding::error(Code::BadValue, place, message).severity(Severity::Warning);
-        finding.suggest(format!("{remedy}, or serve without it by `--unenforced-guardrails`"))
-    };
-    let guardrails = compiled.enabled_guardrails().map(|one| {
-        let message = format!("a `{}` is not enforced by this version", one.rules.type_name());
-        warning(one.name.place, message, "write `state: disabled`").about(one.name.value.as_str())
-    });
-    let mut all: Vec<Finding> = guardrails.collect();
-    if compiled.reads_usage() {
-        let message = "a rule reads `usage`, which this version does not keep".to_owned();
-        all.push(warning(Place::default(), message, "take it out"));
-    }
-    all
 }
 
 fn show(result: &Result) {

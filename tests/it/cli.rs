@@ -128,22 +128,6 @@ fn check_shows_every_error_with_its_line() {
 }
 
 #[test]
-fn check_warns_of_what_is_not_enforced() {
-    let guardrail = "guardrails:\n  - {name: slow, type: timeout, rules: {timeout_seconds: 5}}\n";
-    let usage = BUNDLE.replace("\">=risk\": 85", "\">=usage.cost\": 85");
-    let folder = folder(&[("a.yaml", &format!("{BUNDLE}{guardrail}")), ("b.yaml", &usage)]);
-    for (file, subject, what) in [("a.yaml", json!("slow"), "`timeout`"), ("b.yaml", Value::Null, "`usage`")]
-    {
-        let text = run(folder.path(), &["check", file]);
-        assert_eq!((text.code, text.stdout.contains("--unenforced-guardrails")), (0, true), "{text:?}");
-        let found = run(folder.path(), &["check", file, "-o", "json"]).json();
-        let [warning] = found["warnings"].as_array().unwrap().as_slice() else { panic!("{found}") };
-        assert_eq!((&found["passed"], &warning["rule_id"]), (&json!(true), &subject), "{found}");
-        assert!(warning["message"].as_str().unwrap().contains(what), "{found}");
-    }
-}
-
-#[test]
 fn programs_are_told_on_stdout_what_is_refused() {
     let folder =
         folder(&[("good.yaml", BUNDLE), ("bad.yaml", &BUNDLE.replace("effect: allow", "efect: allow"))]);
