@@ -46,6 +46,7 @@ pub fn check_files(files: &[(String, Vec<u8>)], bounds: &Bounds) -> Checked {
         Err(more) => more.clone(),
     };
     findings.extend(more);
+    read::locate(&mut findings, &files);
     findings.sort_by_key(|finding| finding.place);
     let compiled = compiled.ok().flatten();
     Checked { compiled, findings, sources }

@@ -4,9 +4,9 @@ use super::form::{Field, Form, Kind, Known, Shape};
 use super::nearest::listed;
 use super::rule::{ON_UNAVAILABLE, Seen};
 use super::tree::{Entry, Node};
-use super::{Bounds, Findings, canon, declared, guardrail, rule, shown};
+use super::{Bounds, Findings, Trees, canon, declared, guardrail, rule, shown};
 use crate::id::Digest;
-use crate::model::{Bundle, Code, Defaults, Guardrail, Place, Rule};
+use crate::model::{Bundle, Code, Defaults, Draft, Expression, Guardrail, Place, Rule};
 use crate::value::ConstMap;
 use semver::Version;
 
@@ -41,10 +41,10 @@ const MOST_MODES: usize = 64;
 const FORMAT: &str = "tollgate/v1";
 
 /// Reads a bundle from the trees of its files, in the order of their paths. Where a finding is a
-/// format error, it is what could be read of it, without a digest.
-pub(super) fn bundle(trees: &[Node], bounds: &Bounds, found: &mut Findings) -> Option<Bundle> {
-    refuse_newer(trees, found)?;
-    let parts = parts(trees, found)?;
+/// format error, there are its expressions, if it is for this engine at all.
+pub(super) fn bundle(trees: &Trees, bounds: &Bounds, found: &mut Findings) -> Option<Result<Bundle, Draft>> {
+    refuse_newer(&trees.nodes, found)?;
+    let parts = parts(trees, found);
     let main = parts.first()?;
     let (version, min_engine) = versions(main, found);
     let data = data(&parts, found);
@@ -64,19 +64,31 @@ pub(super) fn bundle(trees: &[Node], bounds: &Bounds, found: &mut Findings) -> O
         files: found.files().to_vec(),
     };
     if found.format_errors() > 0 {
-        return Some(bundle);
+        let is_whole = trees.are_all
+            && parts.iter().all(|form| form.get("data").is_none_or(|f| f.node.entries().is_some()));
+        return Some(Err(draft(&parts, is_whole.then_some(bundle.data))));
     }
     let digest = canon::digest(&parts, &bundle.rules);
-    Some(Bundle { digest, ..bundle })
+    Some(Ok(Bundle { digest, ..bundle }))
+}
+
+/// The expressions of all rules, those included that are no rules for another mistake.
+fn draft(parts: &[Form<'_>], data: Option<ConstMap>) -> Draft {
+    let rules = parts.iter().filter_map(|form| form.get("rules")?.node.elements()).flatten();
+    let expressions = rules.filter_map(|node| {
+        let when = rule::expression(node.get("when")?)?;
+        Some(Expression { rule: node.get("id").and_then(Node::text).map(Into::into), when })
+    });
+    Draft { data, expressions: expressions.collect() }
 }
 
 /// The file with the version first, then the others. Where no file has one, or several have, that
 /// is reported, and the first stands for it, so that what else is wrong is said too.
-fn parts<'n>(trees: &'n [Node], found: &mut Findings) -> Option<Vec<Form<'n>>> {
+fn parts<'n>(trees: &'n Trees, found: &mut Findings) -> Vec<Form<'n>> {
     let mut main: Option<Form<'n>> = None;
     let mut others = Vec::new();
-    let mut is_readable = true;
-    for tree in trees {
+    let mut is_readable = trees.are_all;
+    for tree in &trees.nodes {
         let Some(form) = Form::open(Field::document("the document", tree), &BUNDLE, found) else {
             is_readable = false;
             continue;
@@ -95,12 +107,12 @@ fn parts<'n>(trees: &'n [Node], found: &mut Findings) -> Option<Vec<Form<'n>>> {
         if is_readable {
             no_version(&others, found);
         }
-        return Some(others);
+        return others;
     };
     for other in others.iter().filter(|form| form.get("version").is_none()) {
         stray_fields(other, &main, found);
     }
-    Some(std::iter::once(main).chain(others).collect())
+    std::iter::once(main).chain(others).collect()
 }
 
 fn second_version(second: Field<'_>, first: &Form<'_>, found: &mut Findings) {

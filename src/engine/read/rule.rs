@@ -3,6 +3,7 @@
 use super::form::{Field, Form, Kind, Known, Shape};
 use super::nearest::{listed, nearest};
 use super::take::Choices;
+use super::tree::Node;
 use super::{Findings, effect, patterns, shown, spelling};
 use crate::id::RuleId;
 use crate::model::{
@@ -212,7 +213,13 @@ fn when(field: Field<'_>, found: &mut Findings) -> Option<Placed<Box<str>>> {
         found.error_with(Code::OutOfBounds, field.node.place, message, "split the rule");
         return None;
     }
-    Some(Placed { value: text.into(), place: field.node.place })
+    expression(field.node)
+}
+
+/// A text that is short enough for a `when`.
+pub(super) fn expression(node: &Node) -> Option<Placed<Box<str>>> {
+    let text = node.text().filter(|text| !text.is_empty() && text.len() <= WHEN_BYTES)?;
+    Some(Placed { value: text.into(), place: node.place })
 }
 
 fn reason(form: &Form<'_>, found: &mut Findings) -> Box<str> {

@@ -104,6 +104,19 @@ fn conflicts_name_both_places() {
             ],
         ),
         (
+            vec![
+                ("a.yaml", "version: 1.0.0\ndata: {x: 1"),
+                ("b.yaml", "noets: x\nrules: [{id: one, effect: dney, conditions: {'>>a': 1, data.x: 1}}]"),
+            ],
+            vec![
+                "syntax 2:7 the bracket is never closed; close it with `]` or `}`",
+                "unknown-field 1:1 `noets` is no field of a bundle; write `notes`",
+                "missing-reason 2:9 the rule has no reason; say in 10 to 256 characters why the rule is there",
+                "bad-value 2:27 `effect` cannot be `dney`; write `deny`",
+                "bad-operator 2:46 `>>` is no operator; write `>`",
+            ],
+        ),
+        (
             vec![("a.yaml", "a: ["), ("b.yaml", "b: \"")],
             vec![
                 "syntax 1:4 the bracket is never closed; close it with `]` or `}`",
@@ -124,18 +137,26 @@ fn conflicts_name_both_places() {
 }
 
 #[test]
-fn what_can_be_read_is_a_draft_where_something_is_wrong() {
-    let uses = "rules: [{id: uses, effect: deny, reason: Because it is so, when: 'context.a >'}]";
-    for (main, version) in [
-        ("format: tollgate/v1\nversion: 1.2.0\nnote: x\n", "1.2.0"),
-        ("format: tollgate/v1\nversion: one\n", "0.0.0"),
-        ("format: tollgate/v1\n", "0.0.0"),
+fn the_expressions_of_a_broken_bundle_are_a_draft() {
+    let using = |rest: &str| format!("rules: [{{id: uses, reason: Because it is so, when: 'a >', {rest}}}]");
+    let is_one = |reading: &Reading, has_data: bool| {
+        let draft = reading.draft.as_ref().unwrap();
+        let [only] = draft.expressions.as_slice() else { panic!("{draft:?}") };
+        assert_eq!((only.rule.as_deref(), &*only.when.value), (Some("uses"), "a >"));
+        assert_eq!(&*reading.files[usize::from(only.when.place.file)], "b.yaml");
+        assert_eq!(draft.data.is_some(), has_data);
+    };
+    for (main, other, has_data) in [
+        ("format: tollgate/v1\nversion: 1.2.0\nnote: x\n", "effect: deny", true),
+        ("format: tollgate/v1\nversion: one\n", "effect: deny", true),
+        ("format: tollgate/v1\n", "effect: deny", true),
+        ("format: tollgate/v1\nversion: 1.0.0\n", "efect: deny", true),
+        ("format: tollgate/v1\nversion: 1.0.0\ndata: [1]\n", "effect: deny", false),
+        ("format: tollgate/v1\nversion: [\n", "effect: deny", false),
     ] {
-        let reading = read(&[("a.yaml", main), ("b.yaml", uses)]);
+        let reading = read(&[("a.yaml", main), ("b.yaml", &using(other))]);
         assert!(reading.bundle.is_none() && !reading.findings.is_empty(), "{main}");
-        let draft = reading.draft.unwrap();
-        assert_eq!((draft.version.to_string().as_str(), draft.rules.len()), (version, 1));
-        assert_eq!(draft.files[usize::from(draft.rules[0].place.file)], "b.yaml".into());
+        is_one(&reading, has_data);
     }
     let whole = read(&[("a.yaml", MAIN), ("b.yaml", &rule("one"))]);
     assert!(whole.bundle.is_some() && whole.draft.is_none());
