@@ -167,7 +167,7 @@ mod tests {
     fn the_end_of_a_start_is_found_however_the_text_is_written() {
         for (text, (line, column), start, want) in [
             ("when: |\n  a >\n   b && c", (2, 3), "a >\n b", Some((3, 4))),
-            ("when: >-\r\n  a >\r\n\r\n  b && c", (2, 3), "a >\nb &&", Some((4, 5))),
+            ("when: >-\r\n  a >\r\n\r\n  b && c", (2, 3), "a >\nb &&", Some((4, 6))),
             ("when: |\n  \"a\" == b", (2, 3), "\"a\" == b", Some((2, 10))),
             ("when: |\n  'a' == b", (2, 3), "'a' == b", Some((2, 10))),
             ("when: a >\n  b && c", (1, 7), "a > b", Some((2, 3))),
