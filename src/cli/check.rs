@@ -4,6 +4,7 @@ use super::bundle::{self, Checked};
 use super::exit::{Exit, Failure, Outcome};
 use super::findings::{self, Source, plural};
 use super::output::{self, FAINT, GOOD, Output, styled};
+use super::visible;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use tollgate_engine::compile::Compiled;
@@ -76,7 +77,8 @@ fn show(result: &Result) {
         output::print(&format!("{}\n", findings::text(findings, sources)));
     }
     if let Some(compiled) = compiled {
-        let path = result.path.display();
+        let path = result.path.display().to_string();
+        let path = visible::text(&path);
         output::print(&format!(
             "{path}: {} {}",
             styled(GOOD, "can be served"),

@@ -1,6 +1,7 @@
 //! Findings for people, with the source line under them, and for programs.
 
 use super::output::{BAD, CARE, GOOD, styled};
+use super::visible;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde_json::{Value, json};
 use tollgate_engine::model::{Finding, Severity};
@@ -56,12 +57,14 @@ fn report<'a>(finding: &'a Finding, sources: &'a [Source]) -> Vec<Group<'a>> {
         Some(subject) => format!("{}: {}", shown(subject), finding.message),
         None => finding.message.clone(),
     };
+    let message = visible::text(&message).into_owned();
     let title = level.primary_title(message).id(finding.code.name());
     let group = match sources.get(usize::from(finding.place.file)) {
         Some(source) => located(Group::with_title(title), finding, source),
         None => Group::with_title(title),
     };
-    let help = finding.suggestion.as_deref().map(|suggestion| Level::HELP.message(suggestion));
+    let help = finding.suggestion.as_deref().map(visible::text);
+    let help = help.map(|suggestion| Level::HELP.message(suggestion));
     vec![help.into_iter().fold(group, Group::element)]
 }
 
@@ -69,14 +72,17 @@ fn located<'a>(group: Group<'a>, finding: &Finding, source: &'a Source) -> Group
     let place = finding.place;
     let (line, column) = (place.line as usize, place.column as usize);
     let Some(shown) = source.line(place.line).filter(|_| column > 0) else {
-        let origin = Origin::path(&source.name);
+        let origin = Origin::path(visible::text(&source.name));
         let origin = if line > 0 { origin.line(line).char_column(column) } else { origin };
         return group.element(origin);
     };
-    let start = byte_of(shown, column - 1);
-    let end = byte_of(shown, column - 1 + place.length.max(1) as usize);
+    // one character for one, so that the sign under it stays in its column
+    let shown = shown.replace(|c: char| c.is_control() && c != '\t', "\u{fffd}");
+    let start = byte_of(&shown, column - 1);
+    let end = byte_of(&shown, column - 1 + place.length.max(1) as usize);
     let here = AnnotationKind::Primary.span(start..end);
-    group.element(Snippet::source(shown).line_start(line).path(&source.name).annotation(here))
+    let snippet = Snippet::source(shown).line_start(line).path(visible::text(&source.name));
+    group.element(snippet.annotation(here))
 }
 
 /// Where the character of this number starts, at most the end of the line.

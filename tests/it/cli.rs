@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
-const BUNDLE: &str = r#"format: tollgate/v1
+pub const BUNDLE: &str = r#"format: tollgate/v1
 version: 1.2.3
 rules:
   - id: quarantine-high
@@ -43,7 +43,7 @@ const TESTS: &str = r"cases:
     expect: {error: INVALID_ARGUMENT}
 ";
 
-fn folder(files: &[(&str, &str)]) -> TempDir {
+pub fn folder(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
         fs::write(folder.path().join(name), text).unwrap();
@@ -80,132 +80,6 @@ fn version_and_completions() {
         let script = run(here, &["completions", shell]);
         assert!(script.code == 0 && script.stdout.contains("healthcheck"), "{shell}");
     }
-}
-
-#[test]
-fn check_shows_every_error_with_its_line() {
-    let broken = BUNDLE.replace("effect: allow", "efect: allow").replace("\">=risk\"", "\"=>risk\"");
-    let folder = folder(&[("good.yaml", BUNDLE), ("bad.yaml", &broken)]);
-    let good = run(folder.path(), &["check", "good.yaml"]);
-    assert_eq!((good.code, good.stdout.contains("can be served")), (0, true), "{good:?}");
-    let bad = run(folder.path(), &["check", "bad.yaml", "good.yaml"]);
-    assert_eq!(bad.code, 1);
-    for want in [
-        "error[bad-operator]",
-        "bad.yaml:7:18",
-        "7 |     conditions: {\"=>risk\": 85}",
-        "error[unknown-field]",
-        "= help: write `effect`",
-    ] {
-        assert!(bad.stdout.contains(want), "{want}: {}", bad.stdout);
-    }
-    let found = run(folder.path(), &["check", "bad.yaml", "-o", "json"]).json();
-    assert_eq!(found["passed"], false);
-    assert_eq!(found["summary"]["errors"], found["errors"].as_array().unwrap().len());
-    let operator =
-        found["errors"].as_array().unwrap().iter().find(|error| error["code"] == "bad-operator").unwrap();
-    for (field, want) in [
-        ("rule_id", json!("quarantine-high")),
-        ("severity", json!("error")),
-        ("file", json!("bad.yaml")),
-        ("line", json!(7)),
-        ("column", json!(18)),
-    ] {
-        assert_eq!(operator[field], want, "{field}: {operator}");
-    }
-    assert_eq!(run(folder.path(), &["check", "absent.yaml"]).code, 3);
-    let absent = run(folder.path(), &["check", "good.yaml", "absent.yaml", "-o", "json"]);
-    let found = absent.json();
-    assert_eq!((absent.code, &found["passed"], &found["summary"]["errors"]), (3, &json!(false), &json!(1)));
-    let error = &found["errors"][0];
-    assert_eq!((&error["code"], &error["file"]), (&json!("syntax"), &json!("absent.yaml")), "{error}");
-    assert!(error["suggestion"].is_string(), "{error}");
-    fs::File::create(folder.path().join("large.yaml")).unwrap().set_len((16 << 20) + 1).unwrap();
-    let large = run(folder.path(), &["check", "large.yaml", "-o", "json"]);
-    let found = large.json();
-    assert_eq!((large.code, &found["passed"]), (1, &json!(false)));
-    assert_eq!(found["errors"][0]["code"], "out-of-bounds", "{found}");
-}
-
-#[test]
-fn programs_are_told_on_stdout_what_is_refused() {
-    let folder =
-        folder(&[("good.yaml", BUNDLE), ("bad.yaml", &BUNDLE.replace("effect: allow", "efect: allow"))]);
-    for (args, code, found) in [
-        (&["eval", "bad.yaml", "--action", "pay", "-o", "json"][..], 1, "unknown-field"),
-        (&["eval", "good.yaml", "--request", "{\"acton\": 1}", "-o", "json"], 2, "unknown-field"),
-        (&["authorize", "--request", "{\"acton\": 1}", "-o", "json"], 2, "unknown-field"),
-        (&["explain", "--request", "{\"acton\": 1}", "-o", "json"], 2, "unknown-field"),
-        (&["eval", "absent.yaml", "--action", "pay", "-o", "json"], 3, ""),
-    ] {
-        let told = run(folder.path(), args);
-        let json = told.json();
-        assert_eq!((told.code, json["error"].is_string()), (code, true), "{args:?} {told:?}");
-        let codes: Vec<&str> =
-            json["findings"].as_array().unwrap().iter().filter_map(|f| f["code"].as_str()).collect();
-        assert_eq!(codes.contains(&found), !found.is_empty(), "{args:?} {json}");
-        assert!(!told.stderr.is_empty(), "{args:?}");
-    }
-}
-
-#[test]
-fn check_shows_errors_of_expressions_and_with_all_what_is_no_error() {
-    let bad = "format: tollgate/v1\nversion: 1.0.0\nrules:\n  - {id: one, effect: deny, when: 'context.a +', reason: Nothing of the kind}\n";
-    let folder = folder(&[("bad.yaml", bad), ("old.yaml", BUNDLE)]);
-    let bad = run(folder.path(), &["check", "bad.yaml"]);
-    assert_eq!((bad.code, bad.stdout.contains("bad.yaml:4:")), (1, true), "{bad:?}");
-    assert_eq!(run(folder.path(), &["check", "old.yaml", "-o", "json"]).json()["summary"]["total_issues"], 0);
-    let all = run(folder.path(), &["check", "old.yaml", "--all", "-o", "json"]).json();
-    assert_eq!((&all["passed"], &all["info"][0]["code"]), (&json!(true), &json!("old-spelling")), "{all}");
-}
-
-#[test]
-fn check_shows_errors_of_expressions_whatever_else_is_wrong() {
-    let rules = "rules:
-  - id: one
-    efect: deny
-    reason: Nothing of the kind
-    when: >-
-      context.a > 1 &&
-      contexts.b > 2
-  - {id: Two, effect: deny, reason: Nothing of the kind, when: 'data.a > 1 && 1 +'}
-  - {id: three, effect: deny, reason: Nothing of the kind, when: 'data.missing > 1'}
-";
-    let head = "format: tollgate/v1\nversion: 1\ndata: {a: 1}\n";
-    let whole = folder(&[("a.yaml", &format!("{head}{rules}"))]);
-    let parts = folder(&[("a.yaml", &format!("{head}bad: [")), ("b.yaml", rules)]);
-    let found = |folder: &Path| {
-        let checked = run(folder, &["check", ".", "-o", "json"]);
-        assert_eq!(checked.code, 1, "{checked:?}");
-        let errors = checked.json()["errors"].as_array().unwrap().clone();
-        let place = |error: &Value| {
-            let number = |name| error[name].as_u64().unwrap_or_default();
-            (error["code"].as_str().unwrap().to_owned(), number("line"), number("column"))
-        };
-        errors.iter().map(place).collect::<Vec<_>>()
-    };
-    let places = |all: &[(&str, u64, u64)]| {
-        all.iter().map(|(code, line, column)| ((*code).to_owned(), *line, *column)).collect::<Vec<_>>()
-    };
-    let all = places(&[
-        ("wrong-type", 2, 10),
-        ("missing-field", 5, 5),
-        ("unknown-field", 6, 5),
-        ("unknown-reference", 10, 7),
-        ("bad-value", 11, 10),
-        ("bad-expression", 11, 81),
-        ("unknown-reference", 12, 71),
-    ]);
-    assert_eq!(found(whole.path()), all);
-    // what is unknown may be known in the file that cannot be read
-    let sure = places(&[
-        ("syntax", 4, 6),
-        ("missing-field", 2, 5),
-        ("unknown-field", 3, 5),
-        ("bad-value", 8, 10),
-        ("bad-expression", 8, 81),
-    ]);
-    assert_eq!(found(parts.path()), sure);
 }
 
 #[test]
