@@ -2,6 +2,7 @@
 
 use super::exit::{Exit, Failure, Outcome};
 use super::output::{self, BAD, CARE, FAINT, GOOD, Output, styled};
+use super::visible;
 use crate::config::{self, Error, Flags, Loaded, Origin, Problem};
 use serde_json::{Value, json};
 
@@ -72,11 +73,15 @@ pub fn warn(warnings: &[Problem]) {
 }
 
 fn line(style: anstyle::Style, word: &str, problem: &Problem) -> String {
-    format!("{}: {problem}", styled(style, word))
+    format!("{}: {}", styled(style, word), visible::text(&problem.to_string()))
 }
 
 impl Check {
     fn run(&self) -> Outcome {
+        self.output.told(self.answer())
+    }
+
+    fn answer(&self) -> Outcome {
         let (problems, warnings) = match config::load(&self.flags, std::env::vars_os()) {
             Ok(loaded) => (vec![], loaded.warnings),
             Err(Error::Wrong(problems)) => (problems.0, vec![]),
@@ -104,6 +109,10 @@ impl Check {
 
 impl Show {
     fn run(&self) -> Outcome {
+        self.output.told(self.answer())
+    }
+
+    fn answer(&self) -> Outcome {
         let loaded = load(&self.flags, Exit::Negative)?;
         warn(&loaded.warnings);
         if self.output.is_json() {

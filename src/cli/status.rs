@@ -38,6 +38,10 @@ pub struct Status {
 impl Status {
     /// Asks and shows.
     pub fn run(&self) -> Outcome {
+        self.output.told(self.answer())
+    }
+
+    fn answer(&self) -> Outcome {
         let status = self.ask().or_exit(Exit::Unreachable)?;
         if self.output.is_json() {
             output::print_json(&status);

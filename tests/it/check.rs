@@ -63,6 +63,9 @@ fn programs_are_told_on_stdout_what_is_refused() {
         (&["authorize", "--request", "{\"acton\": 1}", "-o", "json"], 2, "unknown-field"),
         (&["explain", "--request", "{\"acton\": 1}", "-o", "json"], 2, "unknown-field"),
         (&["eval", "absent.yaml", "--action", "pay", "-o", "json"], 3, ""),
+        (&["test", "absent.test.yaml", "-o", "json"], 3, ""),
+        (&["status", "--address", "127.0.0.1:1", "-o", "json"], 3, ""),
+        (&["config", "show", "--config", "absent.yaml", "-o", "json"], 3, ""),
     ] {
         let told = run(folder.path(), args);
         let json = told.json();
