@@ -74,27 +74,38 @@ const MOST_COUNTED: u64 = 1 << 53;
 #[must_use]
 pub fn document(field: Field<'_>, bounds: &RequestBounds, found: &mut Findings) -> Option<RequestDocument> {
     let form = Form::open(field, &REQUEST, found)?;
+    if form.present("action").is_none() {
+        let remedy = "add `action: {name: ...}`";
+        found.error_with(Code::MissingField, form.place, "a request needs `action`", remedy);
+    }
+    of_form(&form, bounds, found)
+}
+
+/// The same for a question that need not be about an action: how much of a budget is left.
+#[must_use]
+pub fn facts(field: Field<'_>, bounds: &RequestBounds, found: &mut Findings) -> Option<RequestDocument> {
+    let form = Form::open(field, &REQUEST, found)?;
+    of_form(&form, bounds, found)
+}
+
+fn of_form(form: &Form<'_>, bounds: &RequestBounds, found: &mut Findings) -> Option<RequestDocument> {
     let mut read = Reader { bounds, found };
     let action = match form.present("action") {
         Some(field) => read.action(field),
-        None => {
-            let remedy = "add `action: {name: ...}`";
-            read.found.error_with(Code::MissingField, form.place, "a request needs `action`", remedy);
-            None
-        }
+        None => Some(ActionDocument::default()),
     };
     Some(RequestDocument {
         subject: form.present("subject").and_then(|f| read.subject(f)).unwrap_or_default(),
         context: form.present("context").and_then(|f| read.context(f)).unwrap_or_default(),
-        environment: read.name(&form, "environment"),
-        mode: read.name(&form, "mode"),
+        environment: read.name(form, "environment"),
+        mode: read.name(form, "mode"),
         phase: form.present("phase").and_then(|f| phase(f, read.found)).unwrap_or_default(),
         priority: form.present("priority").and_then(|f| f.whole(i32::MIN, i32::MAX, read.found)),
         estimate: form.present("estimate").and_then(|f| read.estimate(f)).unwrap_or_default(),
-        batch_id: read.name(&form, "batch_id"),
-        request_id: read.name(&form, "request_id"),
+        batch_id: read.name(form, "batch_id"),
+        request_id: read.name(form, "request_id"),
         attempt: form.present("attempt").and_then(|f| f.whole(0, u32::MAX, read.found)).unwrap_or_default(),
-        grants: read.texts(&form, "grants", bounds.grants, bounds.string_bytes),
+        grants: read.texts(form, "grants", bounds.grants, bounds.string_bytes),
         dry_run: form.present("dry_run").and_then(|f| f.boolean(read.found)).unwrap_or_default(),
         time_left: form.present("time_left").and_then(|f| f.duration(read.found)),
         // last, so that what is wrong with the others is reported too
