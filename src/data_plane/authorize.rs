@@ -2,7 +2,7 @@
 
 use tollgate_engine::decide::{self, Answer as Effect, Decision, Request, Scratch};
 use tollgate_engine::model::ReasonCode;
-use tollgate_engine::time::WallTime;
+use tollgate_engine::time::{Moment, WallTime};
 
 use super::answer::{Answer, deny};
 use super::snapshot::Snapshot;
@@ -22,9 +22,11 @@ impl DataPlane {
             let started = self.clock.monotonic();
             let now = self.clock.wall();
             let answer = self.answer(parts.snapshot, request, now, parts.scratch);
-            let nanos = self.clock.monotonic().saturating_sub(started);
+            let ended = self.clock.monotonic();
             if !request.dry_run {
+                let nanos = ended.saturating_sub(started);
                 record::decision(parts.tally, parts.snapshot, &answer, Some(request), nanos);
+                self.tell_of_denial(parts.refusals, &answer, request, Moment::from_nanos(ended));
             }
             then(answer)
         })

@@ -2,7 +2,7 @@
 
 use tollgate_engine::decide::{Answer as Effect, Decision, Request};
 use tollgate_engine::model::{Disposition, ReasonCode};
-use tollgate_engine::time::WallTime;
+use tollgate_engine::time::{Moment, WallTime};
 
 use super::answer::{Answer, OpenApproval, deny};
 use super::authorize::NO_BUNDLE;
@@ -57,6 +57,9 @@ impl DataPlane {
                 let request = item.request();
                 if request.is_none_or(|request| !request.dry_run) {
                     record::decision(parts.tally, parts.snapshot, answer, request, nanos);
+                }
+                if let Some(request) = request.filter(|request| !request.dry_run) {
+                    self.tell_of_denial(parts.refusals, answer, request, Moment::from_nanos(before));
                 }
             }
             then(answers)

@@ -150,7 +150,8 @@ impl DataPlane {
             loaded_at_monotonic: self.clock.monotonic(),
             compiled,
         });
-        let before = self.snapshot.swap(Arc::new(Snapshot { state, serving: Some(serving) }));
+        let before = self.snapshot.swap(Arc::new(Snapshot { state, serving: Some(Arc::clone(&serving)) }));
+        self.tell_of_swap(before.serving.as_deref(), &serving);
         lock(&self.retired).extend(before.serving.clone());
         self.ready.send_replace(true);
     }

@@ -1,5 +1,5 @@
 //! What each serving thread keeps for itself between decisions: its view of the snapshot, room
-//! to work in, its counts. Nothing of it is shared, so nothing of it is locked.
+//! to work in, its counts, the refusals that it has to tell of. Nothing of it is shared, so nothing of it is locked.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use tollgate_engine::decide::Scratch;
 
 use super::DataPlane;
 use super::snapshot::Snapshot;
+use crate::events::Refusals;
 use crate::telemetry::decisions::Tally;
 
 /// The parts that one decision needs.
@@ -16,6 +17,7 @@ pub(super) struct Parts<'a> {
     pub snapshot: &'a Snapshot,
     pub scratch: &'a mut Scratch,
     pub tally: &'a mut Tally,
+    pub refusals: &'a mut Refusals,
 }
 
 struct Local {
@@ -26,6 +28,7 @@ struct Local {
     counted: usize,
     scratch: Scratch,
     tally: Tally,
+    refusals: Refusals,
 }
 
 thread_local! {
@@ -61,6 +64,7 @@ impl Local {
             counted: 0,
             scratch: Scratch::default(),
             tally: plane.decisions.tally(),
+            refusals: Refusals::default(),
         }
     }
 
@@ -71,6 +75,7 @@ impl Local {
             self.tally.forget();
             self.counted = at;
         }
-        Parts { snapshot, scratch: &mut self.scratch, tally: &mut self.tally }
+        let Self { scratch, tally, refusals, .. } = self;
+        Parts { snapshot, scratch, tally, refusals }
     }
 }

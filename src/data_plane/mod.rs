@@ -9,6 +9,7 @@ mod approval;
 mod authorize;
 mod batch;
 mod explain;
+mod happened;
 pub mod install;
 mod local;
 mod record;
@@ -34,6 +35,7 @@ pub use snapshot::State;
 pub use status::Status;
 
 use crate::clock::Clock;
+use crate::events::{self, Hub};
 use crate::telemetry::decisions::Decisions;
 use crate::telemetry::metrics;
 use snapshot::Snapshot;
@@ -52,6 +54,8 @@ pub struct Options {
     pub bounds: Bounds,
     /// At most so many sets of labels of the decision counter.
     pub metrics_max_series: usize,
+    /// So many events are kept for subscribers that come back.
+    pub events_kept: usize,
 }
 
 impl Default for Options {
@@ -62,6 +66,7 @@ impl Default for Options {
             state_dir: None,
             bounds: Bounds::default(),
             metrics_max_series: 2_000,
+            events_kept: events::KEPT,
         }
     }
 }
@@ -84,6 +89,7 @@ pub struct DataPlane {
     ready: watch::Sender<bool>,
     state_dir: Option<StateDir>,
     instance: Uuid,
+    events: Hub,
 }
 
 impl DataPlane {
@@ -92,7 +98,7 @@ impl DataPlane {
     /// Reads the state directory and compiles what is in it: not for a serving thread.
     ///
     /// # Errors
-    /// When the state directory cannot be made or read.
+    /// When the state directory cannot be made or read, or a thread cannot be started.
     pub fn new(options: Options, clock: Clock) -> anyhow::Result<Arc<Self>> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let state_dir = options.state_dir.as_deref().map(StateDir::open).transpose()?;
@@ -107,6 +113,7 @@ impl DataPlane {
             retired: Mutex::default(),
             ready: watch::Sender::new(false),
             state_dir,
+            events: Hub::start(options.events_kept, clock.clone())?,
             options,
             clock,
         });
@@ -138,6 +145,12 @@ impl DataPlane {
     #[must_use]
     pub const fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// What happens, for those who follow it.
+    #[must_use]
+    pub const fn events(&self) -> &Hub {
+        &self.events
     }
 
     /// Call it once, after the last decision: what must survive a clean end is written.

@@ -15,6 +15,7 @@ mod patience;
 mod server;
 mod service;
 mod stream;
+mod watch_events;
 mod worker;
 
 pub use convert::Limits;

@@ -10,7 +10,8 @@ use super::aside::Aside;
 use super::convert::Limits;
 use super::guard::guarded;
 use super::later::refusal;
-use super::{authorize, authorize_batch, explain};
+use super::stream::Answers;
+use super::{authorize, authorize_batch, explain, watch_events};
 use crate::data_plane::DataPlane;
 use crate::pb::{self, policy_decision_service_server::PolicyDecisionService};
 
@@ -81,9 +82,10 @@ impl PolicyDecisionService for Service {
         Err(refusal("WaitApproval"))
     }
 
-    type WatchEventsStream = Nothing<pb::WatchEventsResponse>;
+    type WatchEventsStream = Answers<pb::WatchEventsResponse>;
 
-    async fn watch_events(&self, _: Request<pb::WatchEventsRequest>) -> Answer<Self::WatchEventsStream> {
-        Err(refusal("WatchEvents"))
+    async fn watch_events(&self, rpc: Request<pb::WatchEventsRequest>) -> Answer<Self::WatchEventsStream> {
+        let events = watch_events::answer(&self.plane, &self.limits, &self.drain, rpc.into_inner());
+        events.await.map(Response::new)
     }
 }
