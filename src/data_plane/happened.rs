@@ -1,50 +1,72 @@
 //! Tells those who follow the events what happened here.
 
 use tollgate_engine::decide::{Answer as Effect, Request};
-use tollgate_engine::guardrail::{Guards, verdict};
-use tollgate_engine::time::{Moment, WallTime};
+use tollgate_engine::guardrail::verdict::{self, RefusalEffect};
+use tollgate_engine::guardrail::{At, Guards};
 
 use super::answer::Answer;
-use super::snapshot::Serving;
+use super::snapshot::{Serving, Snapshot};
 use super::{DataPlane, local};
 use crate::events::{self, Event, Refusal, Refusals, Source};
 
 impl DataPlane {
+    /// What happens, for those who follow it.
+    #[must_use]
+    pub const fn events(&self) -> &events::Hub {
+        &self.events
+    }
+
     /// Tells of the refusals that this thread counted and told nobody of. To be called on each
     /// serving thread about every second.
     pub fn tell_of_refusals(&self) {
-        let now = Moment::from_nanos(self.clock.monotonic());
+        let now = self.clock.moment();
         local::with(self, |parts| parts.refusals.tell_due(&self.events, now));
     }
 
-    /// Tells that a rule denied, if one did.
-    pub(super) fn tell_of_denial(
+    /// Tells what came of a decision: a rule denied, guardrails refused, a breaker let a probe
+    /// through.
+    pub(super) fn tell_of_decision(
         &self,
         refusals: &mut Refusals,
+        snapshot: &Snapshot,
         answer: &Answer<'_>,
         request: &Request<'_>,
-        now: Moment,
+        at: At,
     ) {
-        let (Effect::Deny(_), Some(rule)) = (&answer.decision.answer, answer.decision.rule) else {
-            return;
+        let mut tell = |source, effect, reason_code| {
+            let refusal = Refusal {
+                source,
+                effect,
+                reason_code,
+                decision_id: answer.decision_id,
+                tenant: request.subject.tenant,
+                agent: request.subject.agent,
+                action: request.action.name,
+            };
+            refusals.tell(&self.events, &refusal, at.now, at.wall);
         };
-        let refusal = Refusal {
-            source: Source::Rule(rule.as_str()),
-            effect: answer.effect_name(),
-            reason_code: answer.decision.reason_code,
-            decision_id: answer.decision_id,
-            tenant: request.subject.tenant,
-            agent: request.subject.agent,
-            action: request.action.name,
-        };
-        refusals.tell(&self.events, &refusal, now, answer.decided_at);
+        if let (Effect::Deny(_), Some(rule)) = (&answer.decision.answer, answer.decision.rule) {
+            tell(Source::Rule(rule.as_str()), answer.effect_name(), answer.decision.reason_code);
+        }
+        for refusal in &answer.verdict.refusals {
+            let source = Source::Guardrail { name: refusal.guard.name.as_str(), key: refusal.key.as_bytes() };
+            tell(source, effect_name(refusal.effect), refusal.code);
+        }
+        if !answer.verdict.events.is_empty() {
+            self.happened(&snapshot.guards, &answer.verdict.events);
+        }
     }
 
-    /// Tells what guardrails did by themselves, or by an operator's hand.
-    pub fn tell_of_guardrails(&self, happened: &[verdict::Event], guards: &Guards, wall: WallTime) {
-        for event in happened.iter().filter_map(|one| events::of_engine(one, guards)) {
-            self.events.emit(event, wall);
-        }
+    /// Tells what happened to guardrails. Never waits.
+    pub(super) fn happened(&self, guards: &Guards, happened: &[verdict::Event]) {
+        let wall = self.clock.wall();
+        said(guards, happened).for_each(|event| self.events.emit(event, wall));
+    }
+
+    /// The same of what a sweep found, which may be much: waits for room, so not for a serving
+    /// thread.
+    pub(super) fn swept(&self, guards: &Guards, happened: &[verdict::Event]) {
+        self.events.emit_all(said(guards, happened), self.clock.wall());
     }
 
     /// Tells that a bundle is in force, and what it changed. Waits for room: not for a serving
@@ -61,4 +83,22 @@ impl DataPlane {
         let all = std::iter::once(swapped).chain(changes.unwrap_or_default());
         self.events.emit_all(all, serving.loaded_at);
     }
+}
+
+/// As [`Answer::effect_name`] says it.
+const fn effect_name(effect: RefusalEffect) -> &'static str {
+    match effect {
+        RefusalEffect::Throttle(_) => "THROTTLE",
+        RefusalEffect::Deny(_) => "DENY",
+    }
+}
+
+/// What the engine says, for people who follow the log too.
+fn said<'a>(guards: &'a Guards, happened: &'a [verdict::Event]) -> impl Iterator<Item = Event> + 'a {
+    happened.iter().filter_map(|one| events::of_engine(one, guards)).inspect(|event| {
+        if let Event::Breaker { to, from, of } = event {
+            let (guardrail, key) = (&*of.guardrail, &*of.key);
+            tracing::info!(guardrail, key, from, ?to, "a circuit breaker changed");
+        }
+    })
 }

@@ -8,15 +8,21 @@ pub mod answer;
 mod approval;
 mod authorize;
 mod batch;
+pub mod budget;
 mod explain;
+mod guarding;
 mod happened;
 pub mod install;
 mod local;
+mod mark;
 mod record;
 pub mod refusal;
+pub mod report;
+pub mod retry;
 pub mod snapshot;
 mod state_dir;
 pub mod status;
+mod sweep;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,20 +30,30 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
+use tollgate_engine::guardrail::ledger::SHARDS;
+use tollgate_engine::guardrail::open::OpenTable;
+use tollgate_engine::guardrail::sweep::Sweeper;
+use tollgate_engine::guardrail::{At, Live};
 use tollgate_engine::read::Bounds;
 use uuid::Uuid;
 
 pub use answer::{Answer, Arm, BundleRef, OpenApproval};
 pub use batch::Item;
+pub use budget::BudgetAnswer;
 pub use install::{Offer, Outcome};
 pub use refusal::Refusal;
+pub use report::Reported;
+pub use retry::RetryAnswer;
 pub use snapshot::State;
 pub use status::Status;
 
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::events::{self, Hub};
 use crate::telemetry::decisions::Decisions;
 use crate::telemetry::metrics;
+use crate::telemetry::outcomes::Outcomes;
+use mark::Mark;
+use report::Kept;
 use snapshot::Snapshot;
 use state_dir::StateDir;
 
@@ -46,8 +62,6 @@ use state_dir::StateDir;
 pub struct Options {
     /// The environment of requests that name none.
     pub environment: String,
-    /// Serve a bundle although it has guardrails or reads `usage`, which nothing enforces yet.
-    pub unenforced_guardrails: bool,
     /// Where the last good bundle is kept over a restart.
     pub state_dir: Option<PathBuf>,
     /// The bounds on a bundle.
@@ -56,17 +70,19 @@ pub struct Options {
     pub metrics_max_series: usize,
     /// So many events are kept for subscribers that come back.
     pub events_kept: usize,
+    /// At most so many decisions are remembered until their report comes.
+    pub max_open_decisions: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             environment: "default".to_owned(),
-            unenforced_guardrails: false,
             state_dir: None,
             bounds: Bounds::default(),
             metrics_max_series: 2_000,
             events_kept: events::KEPT,
+            max_open_decisions: 1_000_000,
         }
     }
 }
@@ -90,6 +106,14 @@ pub struct DataPlane {
     state_dir: Option<StateDir>,
     instance: Uuid,
     events: Hub,
+    /// The state of all guardrails.
+    live: Live,
+    /// Decisions that took something which their report settles.
+    open: OpenTable<Kept>,
+    /// Tells the ids of decisions that were allowed and took nothing.
+    mark: Mark,
+    sweeper: Mutex<Sweeper>,
+    outcomes: Outcomes,
 }
 
 impl DataPlane {
@@ -114,6 +138,11 @@ impl DataPlane {
             ready: watch::Sender::new(false),
             state_dir,
             events: Hub::start(options.events_kept, clock.clone())?,
+            live: Live::new(SHARDS, clock::any_seed()),
+            open: OpenTable::new(options.max_open_decisions, clock::any_seed()),
+            mark: Mark::new(clock::any_seed()),
+            sweeper: Mutex::default(),
+            outcomes: Outcomes::default(),
             options,
             clock,
         });
@@ -141,16 +170,15 @@ impl DataPlane {
         &self.options.bounds
     }
 
+    /// What time it is, by both clocks.
+    fn at(&self) -> At {
+        At { now: self.clock.moment(), wall: self.clock.wall() }
+    }
+
     /// The clock that decisions are taken by.
     #[must_use]
     pub const fn clock(&self) -> &Clock {
         &self.clock
-    }
-
-    /// What happens, for those who follow it.
-    #[must_use]
-    pub const fn events(&self) -> &Hub {
-        &self.events
     }
 
     /// Call it once, after the last decision: what must survive a clean end is written.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crossbeam_queue::ArrayQueue;
 use metrics::counter;
 use tokio::sync::oneshot;
-use tollgate_engine::time::{Moment, WallTime};
+use tollgate_engine::time::WallTime;
 
 use super::desk::{Desk, SUBSCRIBERS};
 use super::event::Event;
@@ -187,7 +187,7 @@ impl Shared {
             let Some(incoming) = self.incoming.pop() else { break };
             match incoming {
                 Incoming::Event(event) => desk.publish(event.0, event.1, 0),
-                Incoming::Refusal(told, more) => desk.refusal(told, more, moment(clock)),
+                Incoming::Refusal(told, more) => desk.refusal(told, more, clock.moment()),
             }
             worked = true;
         }
@@ -198,7 +198,7 @@ impl Shared {
             worked = true;
         }
         if desk.has_counted() {
-            desk.tell_due(moment(clock));
+            desk.tell_due(clock.moment());
         }
         worked
     }
@@ -216,10 +216,6 @@ impl Drop for Ending {
         self.0.ended.store(true, Ordering::SeqCst);
         self.0.refuse_all();
     }
-}
-
-fn moment(clock: &Clock) -> Moment {
-    Moment::from_nanos(clock.monotonic())
 }
 
 /// Wakes the thread when it sleeps, and costs next to nothing when it does not.

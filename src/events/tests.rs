@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_stream::StreamExt as _;
 use tollgate_engine::condition::glob::Glob;
 use tollgate_engine::model::ReasonCode;
-use tollgate_engine::time::{Moment, WallTime};
+use tollgate_engine::time::WallTime;
 use uuid::Uuid;
 
 use super::desk::{Desk, SUBSCRIBERS, WAITING};
@@ -225,7 +225,7 @@ async fn a_flood_of_refusals_is_one_event_a_second() {
     let mut events = hub.subscribe(Filter::all(), None).await.unwrap();
     let mut threads = [Refusals::default(), Refusals::default()];
     let flood = refusal(Source::Guardrail { name: "few", key: b"acme\0u" });
-    let now = || Moment::from_nanos(clock.monotonic());
+    let now = || clock.moment();
     for _ in 0..500 {
         threads.iter_mut().for_each(|thread| thread.tell(&hub, &flood, now(), clock.wall()));
     }

@@ -19,6 +19,8 @@ use tollgate_engine::read::Bounds;
 
 /// Threads beside the data plane: for probes, signals and timers.
 const CONTROL_THREADS: usize = 2;
+/// How often it is looked whether a wait is over.
+const SWEEP: Duration = Duration::from_millis(100);
 /// What ends after the last request (the source, scrapes) gets this long.
 const AFTERWARDS: Duration = Duration::from_secs(1);
 
@@ -87,6 +89,8 @@ impl Process {
             control.spawn(server.run(router, ended.clone()));
         }
         let source = source::file::watch(&bundle, Arc::clone(&plane), stop.clone());
+        let sweeping = sweep(Arc::clone(&plane), ended.clone());
+        control.spawn(sweeping);
         let (serving_stop, grace) = (stop.clone(), config.grace_seconds);
         let serving = std::thread::Builder::new()
             .name("grpc".into())
@@ -118,10 +122,25 @@ impl Process {
     }
 }
 
+/// Does what time alone brings about, until the last request is answered.
+async fn sweep(plane: Arc<DataPlane>, ended: CancellationToken) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = ended.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let plane = Arc::clone(&plane);
+        if tokio::task::spawn_blocking(move || plane.sweep()).await.is_err() {
+            tracing::error!("the sweeper panicked; it goes on: please report it");
+        }
+    }
+}
+
 fn data_plane_options(config: &Config) -> data_plane::Options {
     data_plane::Options {
         environment: config.environment.0.clone(),
-        unenforced_guardrails: config.unenforced_guardrails,
         state_dir: config.state_dir.clone(),
         bounds: Bounds {
             bytes: config.bounds_bundle_bytes.0,
@@ -134,6 +153,7 @@ fn data_plane_options(config: &Config) -> data_plane::Options {
         },
         metrics_max_series: config.metrics_max_series,
         events_kept: config.events_kept.0,
+        max_open_decisions: config.max_open_decisions.0,
     }
 }
 
