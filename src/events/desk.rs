@@ -18,7 +18,7 @@ use crate::telemetry::metrics::{EVENT_SUBSCRIBERS, EVENT_SUBSCRIBERS_DROPPED, EV
 /// Subscribers at one time.
 pub(super) const SUBSCRIBERS: usize = 64;
 /// Events that may wait for one subscriber, those apart that it asked to be repeated.
-pub(super) const WAITING: usize = 1_024;
+pub(super) const WAITING: usize = 4_096;
 
 /// Who follows, and what is kept for those who come back.
 #[derive(Debug)]

@@ -29,8 +29,11 @@ const ASKING: usize = 64;
 const REST: Duration = Duration::from_millis(1);
 /// How often refusals that were counted are looked at.
 const LOOK: Duration = Duration::from_millis(200);
-/// How often who may wait looks whether there is room, and at most.
-const ROOM: (Duration, u32) = (Duration::from_millis(1), 1_000);
+/// Who has many events and may wait tells so many, then makes a pause, so that subscribers keep up.
+const AT_ONCE: usize = 64;
+const PAUSE: Duration = Duration::from_millis(1);
+/// And makes so many pauses at most.
+const PAUSES: usize = 1_000;
 
 /// Where events come together. Dropping it ends all subscriptions.
 #[derive(Debug)]
@@ -106,15 +109,12 @@ impl Hub {
         self.shared.put(Incoming::Event(Box::new((event, time))));
     }
 
-    /// Tells everybody of many events, and waits for room, a second at most: not for a thread that
-    /// serves.
+    /// Tells everybody of events that may be many, not all at once: for a thread that serves
+    /// nobody. What is beyond some ten thousands is told without a pause and may be lost.
     pub fn emit_all(&self, events: impl IntoIterator<Item = Event>, time: WallTime) {
-        let (pause, mut pauses) = ROOM;
-        for event in events {
-            while self.shared.incoming.is_full() && pauses > 0 {
-                self.shared.bell.ring();
-                std::thread::sleep(pause);
-                pauses -= 1;
+        for (number, event) in events.into_iter().enumerate() {
+            if number > 0 && number % AT_ONCE == 0 && number / AT_ONCE <= PAUSES {
+                std::thread::sleep(PAUSE);
             }
             self.emit(event, time);
         }
@@ -192,7 +192,8 @@ impl Shared {
             worked = true;
         }
         desk.forget_who_left();
-        while let Some(Ask { filter, after, answer }) = self.asking.pop() {
+        for _ in 0..ASKING {
+            let Some(Ask { filter, after, answer }) = self.asking.pop() else { break };
             // Who has gone meanwhile drops what it gets.
             let _ = answer.send(desk.subscribe(filter, after, self.bell.clone()));
             worked = true;

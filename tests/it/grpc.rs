@@ -2,5 +2,6 @@
 
 mod batch;
 mod decisions;
+mod events;
 mod hostile;
 mod life;

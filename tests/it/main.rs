@@ -7,6 +7,7 @@ mod binary;
 mod cli;
 mod config;
 mod docs;
+mod events;
 mod grpc;
 mod process;
 mod reload;
