@@ -100,3 +100,69 @@ fn name(guardrail: &Guardrail) -> &str {
 fn says_the_same(old: &Guardrail, new: &Guardrail) -> bool {
     Guardrail { name: new.name.clone(), ..old.clone() } == *new
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tollgate_engine::guardrail::Live;
+    use tollgate_engine::read::{Bounds, SourceFile, bundle};
+
+    fn guardrails(text: &str) -> Vec<Guardrail> {
+        let text = format!("format: tollgate/v1\nversion: 1.0.0\nguardrails:\n{text}");
+        let read = bundle(&[SourceFile { name: "b.yaml", bytes: text.as_bytes() }], &Bounds::default());
+        read.bundle.unwrap_or_else(|| panic!("{:?}", read.findings)).guardrails
+    }
+
+    fn limit(name: &str, limit: u32) -> String {
+        format!("  - {{name: {name}, type: rate_limit, rules: {{limit: {limit}, window_seconds: 1}}}}\n")
+    }
+
+    fn shown(event: &Event) -> String {
+        let mut shown = event.kind().name().to_owned();
+        event.each_field(&mut |name, text| shown.push_str(&format!(" {name}={text}")));
+        shown
+    }
+
+    #[test]
+    fn only_what_a_bundle_says_is_a_change() {
+        let old = guardrails(&[limit("a", 1), limit("b", 1), limit("c", 1)].concat());
+        let new = guardrails(&[limit("d", 1), limit("c", 1), limit("a", 2)].concat());
+        let told: Vec<String> = changes(&old, &new).iter().map(shown).collect();
+        let want =
+            ["guardrail.added guardrail=d", "guardrail.changed guardrail=a", "guardrail.removed guardrail=b"];
+        assert_eq!(told, want);
+        assert!(changes(&new, &new).is_empty());
+    }
+
+    #[test]
+    fn what_the_engine_says_has_names() {
+        let text = "  - {name: b, type: circuit_breaker, rules: {failure_threshold: 1, cooldown_seconds: 1, \
+                    key_by: [tool, tenant]}}\n";
+        let guards = Live::new(4, 1).reconcile(&[&guardrails(text)]).guards;
+        let guard = guards.named("b").next().unwrap().id;
+        let key = Key::of(b"http\0acme");
+        let step = |from, to| {
+            let transition = Transition { from, to };
+            verdict::Event::Breaker { guard, key: key.clone(), transition }
+        };
+        let operated = |key, operation| verdict::Event::Operated { guard, key, operation };
+        use BreakerState::{Closed, Disabled, HalfOpen, Open};
+        for (happened, want) in [
+            (step(Closed, Open), "breaker.opened guardrail=b tenant=acme key=http/acme from=closed"),
+            (step(Open, HalfOpen), "breaker.half_open guardrail=b tenant=acme key=http/acme from=open"),
+            (step(HalfOpen, Closed), "breaker.closed guardrail=b tenant=acme key=http/acme from=half_open"),
+            (step(Closed, Disabled), "guardrail.disabled guardrail=b key=http/acme"),
+            (
+                verdict::Event::ThrottleCleared { guard, key: key.clone() },
+                "throttle.cleared guardrail=b tenant=acme key=http/acme",
+            ),
+            (operated(None, Operation::ForceOpen), "guardrail.forced_open guardrail=b"),
+            (operated(Some(key.clone()), Operation::Reset), "guardrail.reset guardrail=b key=http/acme"),
+            (operated(None, Operation::Close), "guardrail.closed guardrail=b"),
+        ] {
+            assert_eq!(of_engine(&happened, &guards).as_ref().map(shown).as_deref(), Some(want));
+        }
+        let gone = verdict::Event::ThrottleCleared { guard: GuardId(77), key };
+        assert_eq!(of_engine(&gone, &guards), None);
+    }
+}

@@ -1,9 +1,11 @@
 //! What the hub promises, with many who tell and many who follow.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio_stream::StreamExt as _;
+use tokio_stream::{Stream as _, StreamExt as _};
 use tollgate_engine::condition::glob::Glob;
 use tollgate_engine::model::ReasonCode;
 use tollgate_engine::time::WallTime;
@@ -44,14 +46,14 @@ fn follow(desk: &mut Desk, after: Option<u64>) -> Result<Subscription, Refused> 
     desk.subscribe(Filter::all(), after, Bell::default())
 }
 
-/// What a subscription holds, and how it ends.
-async fn all(subscription: &mut Subscription) -> (Vec<u64>, Option<Lagged>) {
-    let mut numbers = Vec::new();
+/// What a subscription holds now, and how it ended.
+fn all(subscription: &mut Subscription) -> (Vec<u64>, Option<Lagged>) {
+    let (mut numbers, mut cx) = (Vec::new(), Context::from_waker(Waker::noop()));
     loop {
-        match tokio::time::timeout(Duration::ZERO, subscription.next()).await {
-            Ok(Some(Ok(event))) => numbers.push(event.id.number),
-            Ok(Some(Err(lagged))) => return (numbers, Some(lagged)),
-            Ok(None) | Err(_) => return (numbers, None),
+        match Pin::new(&mut *subscription).poll_next(&mut cx) {
+            Poll::Ready(Some(Ok(event))) => numbers.push(event.id.number),
+            Poll::Ready(Some(Err(lagged))) => return (numbers, Some(lagged)),
+            Poll::Ready(None) | Poll::Pending => return (numbers, None),
         }
     }
 }
@@ -114,7 +116,7 @@ async fn who_tells_never_waits_and_what_is_lost_is_counted() {
     };
     assert_eq!((heard, lagged.waiting), (0, WAITING), "{lagged}");
     let mut again = hub.subscribe(Filter::all(), Some(lagged.resume)).await.unwrap();
-    let (numbers, end) = all(&mut again).await;
+    let (numbers, end) = all(&mut again);
     assert!(numbers.iter().copied().eq(1..=numbers.len() as u64) && end.is_none());
     let lost = 100_000 - numbers.len() as u64;
     let dropped = || count("tollgate_events_dropped_total") - before;
@@ -127,8 +129,8 @@ async fn who_tells_never_waits_and_what_is_lost_is_counted() {
     assert_eq!(dropped(), lost);
 }
 
-#[tokio::test]
-async fn a_stream_goes_on_where_it_was() {
+#[test]
+fn a_stream_goes_on_where_it_was() {
     let mut desk = desk(3);
     assert!(follow(&mut desk, Some(0)).is_ok(), "nothing has happened yet, so nothing is missed");
     for n in 1..=5 {
@@ -145,7 +147,7 @@ async fn a_stream_goes_on_where_it_was() {
         (Some(6), Err(NotKept::Ahead { after: id(6) })),
     ] {
         let got = match follow(&mut desk, after) {
-            Ok(mut subscription) => Ok(all(&mut subscription).await.0),
+            Ok(mut subscription) => Ok(all(&mut subscription).0),
             Err(refused) => Err(refused),
         };
         assert_eq!(got, want.map_err(Refused::NotKept), "{after:?}");
@@ -163,22 +165,22 @@ async fn who_lags_is_dropped_alone_and_resumes_without_a_gap() {
     let most = WAITING + 100;
     for n in 0..most {
         desk.publish(cleared("g", n, None), NOON, 0);
-        heard.extend(all(&mut fast).await.0);
+        heard.extend(all(&mut fast).0);
         if n == 5 {
             assert_eq!(slow.next().await.unwrap().unwrap().id.number, 1);
         }
     }
-    let (rest, end) = all(&mut slow).await;
+    let (rest, end) = all(&mut slow);
     let resume = EventId { run: 7, number: 1 };
     assert_eq!((rest, end), (vec![], Some(Lagged { waiting: WAITING, resume })));
     assert!(slow.next().await.is_none());
     assert_eq!(heard.len(), most, "the other one hears all");
-    let (again, end) = all(&mut follow(&mut desk, Some(resume.number)).unwrap()).await;
+    let (again, end) = all(&mut follow(&mut desk, Some(resume.number)).unwrap());
     assert!(again.iter().copied().eq(2..=most as u64) && end.is_none());
 }
 
-#[tokio::test]
-async fn what_was_missed_takes_no_room_from_what_comes() {
+#[test]
+fn what_was_missed_takes_no_room_from_what_comes() {
     let mut desk = desk(10_000);
     for n in 0..5_000 {
         desk.publish(cleared("g", n, None), NOON, 0);
@@ -187,7 +189,7 @@ async fn what_was_missed_takes_no_room_from_what_comes() {
     for n in 0..WAITING {
         desk.publish(cleared("g", n, None), NOON, 0);
     }
-    let (numbers, end) = all(&mut late).await;
+    let (numbers, end) = all(&mut late);
     assert_eq!((numbers.len(), end), (5_000 + WAITING, None));
 }
 

@@ -69,7 +69,8 @@ async fn watch(client: &mut Client, sent: WatchEventsRequest) -> Events {
 
 async fn next(events: &mut Events) -> Result<WatchEventsResponse, Status> {
     let next = tokio::time::timeout(Duration::from_secs(20), events.message()).await;
-    next.expect("in time").map(|event| event.expect("it goes on"))
+    // In time, and it goes on.
+    next.unwrap().map(Option::unwrap)
 }
 
 /// The type and the data of the next event.

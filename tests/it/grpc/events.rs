@@ -45,7 +45,8 @@ async fn watch(client: &mut Client, sent: WatchEventsRequest) -> Streaming<Watch
 
 async fn next(events: &mut Streaming<WatchEventsResponse>) -> WatchEventsResponse {
     let next = tokio::time::timeout(Duration::from_secs(10), events.message()).await;
-    next.expect("in time").unwrap().expect("it goes on")
+    // In time, and it goes on.
+    next.unwrap().unwrap().unwrap()
 }
 
 fn data(event: &WatchEventsResponse) -> serde_json::Value {
