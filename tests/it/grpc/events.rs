@@ -142,3 +142,20 @@ async fn a_drain_ends_the_streams_at_once() {
     tokio::task::spawn_blocking(|| served.stop()).await.unwrap().unwrap();
     assert!(begin.elapsed() < Duration::from_secs(4), "a stream held up the end");
 }
+
+#[tokio::test]
+async fn places_are_few_and_who_hangs_up_frees_one() {
+    let (_served, mut client) = served().await;
+    let mut streams = Vec::new();
+    for _ in 0..64 {
+        streams.push(watch(&mut client, WatchEventsRequest::default()).await);
+    }
+    let full = client.watch_events(WatchEventsRequest::default()).await.unwrap_err();
+    assert_eq!(full.code(), Code::ResourceExhausted, "{full}");
+    streams.pop();
+    let begin = Instant::now();
+    while client.watch_events(WatchEventsRequest::default()).await.is_err() {
+        assert!(begin.elapsed() < Duration::from_secs(5), "the place of who hung up is not free");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
