@@ -27,7 +27,7 @@ rules:
 guardrails:
   - name: fetches
     type: circuit_breaker
-    rules: {failure_threshold: 1, cooldown_seconds: 0.3, key_by: [tenant, tool]}
+    rules: {failure_threshold: 1, cooldown_seconds: 1, key_by: [tenant, tool]}
     targeting: {actions: [fetch]}
 ";
 

@@ -109,7 +109,7 @@ async fn what_is_left_out_is_counted_and_told() {
         told += 1 + next(&mut events).await.repeated_count;
     }
     assert_eq!((told, first.repeated_count), (50, 0));
-    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
 }
 
 #[tokio::test]
