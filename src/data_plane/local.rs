@@ -1,5 +1,6 @@
 //! What each serving thread keeps for itself between decisions: its view of the snapshot, room
-//! to work in, its counts, the refusals that it has to tell of. Nothing of it is shared, so nothing of it is locked.
+//! to work in, its counts, the refusals that it has to tell of. Nothing of it is shared, so
+//! nothing of it is locked.
 
 use std::cell::Cell;
 use std::sync::Arc;
