@@ -39,24 +39,13 @@ pub fn of_engine(happened: &verdict::Event, guards: &Guards) -> Option<Event> {
 
 fn of_breaker(transition: Transition, of: KeyOf) -> Event {
     let by_hand = |change, of: KeyOf| Event::Guardrail { change, guardrail: of.guardrail, key: Some(of.key) };
-    let from = state_name(transition.from);
+    let from = transition.from.name();
     match transition.to {
         BreakerState::Open => Event::Breaker { to: Breaker::Opened, from, of },
         BreakerState::HalfOpen => Event::Breaker { to: Breaker::HalfOpen, from, of },
         BreakerState::Closed => Event::Breaker { to: Breaker::Closed, from, of },
         BreakerState::ForcedOpen => by_hand(GuardrailChange::ForcedOpen, of),
         BreakerState::Disabled => by_hand(GuardrailChange::Disabled, of),
-    }
-}
-
-/// As `Explain` and the metrics name it.
-const fn state_name(state: BreakerState) -> &'static str {
-    match state {
-        BreakerState::Closed => "closed",
-        BreakerState::Open => "open",
-        BreakerState::HalfOpen => "half_open",
-        BreakerState::ForcedOpen => "forced_open",
-        BreakerState::Disabled => "disabled",
     }
 }
 

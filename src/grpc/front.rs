@@ -84,6 +84,7 @@ impl Front {
                     (&mut self.single, self.request_bytes, "request")
                 }
                 "AuthorizeBatch" => (&mut self.batch, self.batch_bytes, "requests"),
+                "ReportBatch" => (&mut self.batch, self.batch_bytes, "reports"),
                 "WatchEvents" => (&mut self.streams, RARE_BYTES, "request"),
                 _ => return Answer::refused(later::refusal(rpc)),
             };

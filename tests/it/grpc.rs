@@ -3,5 +3,6 @@
 mod batch;
 mod decisions;
 mod events;
+mod guarding;
 mod hostile;
 mod life;
