@@ -9,7 +9,7 @@ use crate::clock::{self, Clock};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use tollgate_engine::compile::Compiled;
-use tollgate_engine::decide::{Decided, Tools};
+use tollgate_engine::decide::{Explained, Tools};
 use tollgate_engine::simulate::{World, answer};
 use tollgate_engine::time::WallTime;
 
@@ -53,11 +53,12 @@ impl Eval {
         say_that_counts_are_empty(&compiled);
         let (world, request) = (World::new(&compiled, ENVIRONMENT, now), document.request());
         let mut tools = Tools::seeded(clock::any_seed());
-        let (decided, rules) = if self.explain {
-            let (told, verdict) = world.explain(&request, &mut tools);
-            (Decided { decision: told.decision, verdict }, told.rules)
-        } else {
-            (world.decide(&request, &mut tools), vec![])
+        let Explained { decided, rules, guardrails } = match self.explain {
+            true => world.explain(&request, &mut tools),
+            false => {
+                let decided = world.decide(&request, &mut tools);
+                Explained { decided, rules: vec![], guardrails: vec![] }
+            }
         };
         if let Some(bad) = decided.decision.bad_cost {
             let what = "a rate limit reads its cost here; send a whole number from 0 to 2^53";
@@ -66,7 +67,11 @@ impl Eval {
         let decision = answer::json(&decided, &request, &compiled, now);
         let exit = exit_of(&decision);
         let shown = match self.explain {
-            true => json!({"decision": decision, "rules": answer::traces(&rules)}),
+            true => json!({
+                "decision": decision,
+                "rules": answer::traces(&rules),
+                "guardrails": answer::account(&guardrails),
+            }),
             false => decision,
         };
         self.show(&shown);

@@ -4,6 +4,7 @@
 //! Enum values are names without prefix, reason codes lower case, durations seconds with an `s`,
 //! amounts numbers; what is absent is left out.
 
+pub use super::answer_guardrails::account;
 use super::answer_guardrails::{limits, refusals, retry_plan};
 use crate::compile::Compiled;
 use crate::decide::{Answer, Decided, Obligations, Request, RuleOutcome, RuleTrace};

@@ -3,7 +3,7 @@
 
 use super::answer::{origin, put_text, span};
 use crate::compile::Compiled;
-use crate::decide::RetryPlan;
+use crate::decide::{GuardrailTrace, RetryPlan};
 use crate::guardrail::again::RetryAnswer;
 use crate::guardrail::refused::{Measure, Room};
 use crate::guardrail::retry::Plan;
@@ -86,6 +86,31 @@ const fn error_kind(kind: ErrorKind) -> &'static str {
         ErrorKind::Timeout => "TIMEOUT",
         ErrorKind::Permanent => "PERMANENT",
     }
+}
+
+/// How every guardrail fared, as the reply to `Explain` has it.
+#[must_use]
+pub fn account(guardrails: &[GuardrailTrace<'_>]) -> Value {
+    guardrails.iter().map(trace).collect()
+}
+
+fn trace(trace: &GuardrailTrace<'_>) -> Value {
+    let wait = trace.refusal.as_ref().and_then(|refusal| match refusal.effect {
+        RefusalEffect::Throttle(wait) => Some(wait),
+        RefusalEffect::Deny(_) => None,
+    });
+    let name = trace.guard.name.as_str();
+    let limits: Vec<Value> = trace.rooms.iter().map(|room| limit(name, room)).collect();
+    let mut all = Map::new();
+    put_text(&mut all, "guardrail", name);
+    all.insert("shadow".into(), trace.guard.is_shadow().into());
+    all.insert("would_refuse".into(), trace.refusal.is_some().into());
+    put_span(&mut all, "retry_after", wait);
+    if !limits.is_empty() {
+        all.insert("limits".into(), limits.into());
+    }
+    put_text(&mut all, "breaker_state", trace.breaker.map_or("", |state| state.name()));
+    Value::Object(all)
 }
 
 /// What became of a report, with the shortest lease that was renewed.

@@ -66,10 +66,10 @@ fn by_key(world: &World<'_>, guard: &Guard, expected: &[Entry]) -> Value {
 fn of_requests(world: &World<'_>, guard: &Guard, requests: &[&RequestDocument]) -> String {
     let fresh = held(guard).unwrap_or(BreakerState::Closed);
     let keys: Vec<Key> = requests.iter().filter_map(|request| key(world, guard, request)).collect();
-    let known = known(world, guard);
-    let state_of = |key: &Key| known.iter().find(|(own, _)| own == key).map_or(fresh, |(_, state)| *state);
+    let ledger = &world.live.ledger;
+    let state_of = |key: &Key| ledger.breaker_state(guard, key.as_bytes(), world.at).unwrap_or(fresh);
     let states: BTreeSet<&str> = match keys.as_slice() {
-        [] => known.iter().map(|(_, state)| state.name()).collect(),
+        [] => known(world, guard).iter().map(|(_, state)| state.name()).collect(),
         keys => keys.iter().map(|key| state_of(key).name()).collect(),
     };
     match states.len() {

@@ -158,7 +158,7 @@ impl std::fmt::Display for Expected {
                 write!(f, "any of {}", any.join(", "))
             }
             Self::Fields(_) => f.write_str("a map"),
-            Self::InOrder(each) => write!(f, "{} of them", each.len()),
+            Self::InOrder(each) => write!(f, "a list of {}", each.len()),
         }
     }
 }
@@ -166,7 +166,7 @@ impl std::fmt::Display for Expected {
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Array(list) => format!("{} of them", list.len()),
+        Value::Array(list) => format!("a list of {}", list.len()),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
     }
 }

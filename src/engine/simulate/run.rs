@@ -39,7 +39,7 @@ pub fn run(suite: &Suite, on: On<'_>, coverage: &mut Coverage) -> SuiteResult {
 fn ask(case: &Case, question: &Question, on: On<'_>, seed: u64, coverage: &mut Coverage) -> Verdict {
     let world = World::new(on.bundle, &case.environment, case.now);
     let document = question.request.as_ref().ok();
-    let told = document.map(|document| world.explain(&document.request(), &mut Tools::seeded(seed)).0);
+    let told = document.map(|document| world.explain(&document.request(), &mut Tools::seeded(seed)).rules);
     told.iter().for_each(|told| coverage.add(told));
     let reply = world.authorize(&question.request, &mut Tools::seeded(seed));
     let came = Answers { answers: vec![&reply.answer], requests: document.into_iter().collect() };

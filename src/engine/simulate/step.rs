@@ -8,7 +8,7 @@ use super::sequence::{Deed, Named, Operate, Sequence, Step};
 use super::suite::{Asked, Case};
 use super::world::{Decision, Reply, World};
 use super::{answer, why};
-use crate::decide::{Explanation, Tools};
+use crate::decide::{RuleTrace, Tools};
 use crate::guardrail::Live;
 use crate::guardrail::directory::Hold;
 use crate::guardrail::key::{self, Key};
@@ -144,13 +144,13 @@ fn find<'n, 's>(named: &'n HashMap<&'s str, Vec<Decision<'s>>>, of: &Named) -> &
 }
 
 /// How the rules fare with what a step asks, before it is asked.
-fn explanations<'w>(world: &'w World<'_>, deed: &'w Deed, tools: &mut Tools) -> Vec<Explanation<'w>> {
+fn explanations<'w>(world: &'w World<'_>, deed: &'w Deed, tools: &mut Tools) -> Vec<Vec<RuleTrace<'w>>> {
     let asked: &[Asked] = match deed {
         Deed::Authorize(asked) => std::slice::from_ref(asked),
         Deed::Batch(batch) => &batch.requests,
         Deed::Report(_) | Deed::Retry(_) | Deed::Budget(_) | Deed::Reload(_) | Deed::Operate(_) => &[],
     };
-    asked.iter().flatten().map(|document| world.explain(&document.request(), tools).0).collect()
+    asked.iter().flatten().map(|document| world.explain(&document.request(), tools).rules).collect()
 }
 
 fn operated<'s>(world: &World<'_>, operate: &Operate) -> Reply<'s> {

@@ -1,7 +1,7 @@
 //! Why an answer is as it is, a line for each rule and guardrail that has a say in it.
 
 use super::expect::Mismatch;
-use crate::decide::{Explanation, RuleOutcome, RuleTrace};
+use crate::decide::{RuleOutcome, RuleTrace};
 use crate::value::to_json;
 use serde_json::Value;
 
@@ -9,12 +9,12 @@ use serde_json::Value;
 const MOST_TRACES: usize = 8;
 
 /// How the rules fared that the case names, and those that came near deciding.
-pub(super) fn rules(explanation: &Explanation<'_>, mismatches: &[Mismatch]) -> Vec<String> {
+pub(super) fn rules(traces: &[RuleTrace<'_>], mismatches: &[Mismatch]) -> Vec<String> {
     let named = |trace: &RuleTrace<'_>| mismatches.iter().any(|m| m.expected.contains(trace.rule.as_str()));
     let off_target = |trace: &RuleTrace<'_>| {
         matches!(trace.outcome, RuleOutcome::False | RuleOutcome::Absent) && trace.conditions.is_empty()
     };
-    let mut rules: Vec<&RuleTrace<'_>> = explanation.rules.iter().collect();
+    let mut rules: Vec<&RuleTrace<'_>> = traces.iter().collect();
     rules.sort_by_key(|trace| (!named(trace), off_target(trace), trace.outcome == RuleOutcome::Disabled));
     let left_out = |trace: &&RuleTrace<'_>| !named(trace) && off_target(trace);
     let near = rules.iter().take_while(|trace| !left_out(trace));

@@ -6,13 +6,13 @@ use super::answer_guardrails::{left, reported, retry};
 use super::sequence::{Batch, Retry, Says};
 use super::suite::Asked;
 use crate::compile::Compiled;
-use crate::decide::{Answer, BadCost, Decided, Desk, Explanation, NoGrants, Request, Tools};
+use crate::decide::{Answer, BadCost, Decided, Desk, Explained, NoGrants, Request, Tools};
 use crate::guardrail::key::Flush;
 use crate::guardrail::open::{OpenTable, Opened, Renewed, Reported};
 use crate::guardrail::retry::Attempt;
 use crate::guardrail::settle::Taken;
 use crate::guardrail::sweep::Sweeper;
-use crate::guardrail::{At, Guard, Guards, Live, Verdict};
+use crate::guardrail::{At, Guard, Guards, Live};
 use crate::model::Finding;
 use crate::read::request::RequestDocument;
 use crate::time::{Moment, WallTime};
@@ -121,8 +121,8 @@ impl<'a> World<'a> {
         self.desk().authorize(request, self.at, Flush::Alone(0), &mut NoGrants, tools)
     }
 
-    /// The same, charging nothing, with the account of every rule.
-    pub fn explain<'w>(&'w self, request: &Request<'w>, tools: &mut Tools) -> (Explanation<'w>, Verdict<'w>) {
+    /// The same, charging nothing, with the account of every rule and guardrail.
+    pub fn explain<'w>(&'w self, request: &Request<'w>, tools: &mut Tools) -> Explained<'w> {
         self.desk().explain(request, self.at, tools)
     }
 
