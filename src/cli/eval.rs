@@ -15,12 +15,14 @@ use tollgate_engine::time::WallTime;
 
 /// Decide on files, without a server
 #[derive(Debug, clap::Args)]
-#[command(after_help = "The counts of guardrails start empty: a limit of 0 refuses, a budget may be too small, nothing else is used up.
+#[command(
+    after_help = "The counts of guardrails start empty: a limit of 0 refuses, a budget may be too small, nothing else is used up.
 Exit codes: 0 ALLOW, 1 another effect or a refused bundle, 2 the request is not valid, 3 a file cannot be read.
 
 Examples:
   tollgate eval examples/inbox-triage --agent inbox.triage --action quarantine --context risk_score=90
-  tollgate eval policies/deploy.yaml --request request.json --now 2026-11-21T03:00:00Z --explain")]
+  tollgate eval policies/deploy.yaml --request request.json --now 2026-11-21T03:00:00Z --explain"
+)]
 pub struct Eval {
     /// A bundle: a YAML or JSON file, or a folder of them
     #[arg(value_name = "BUNDLE")]

@@ -12,4 +12,5 @@ mod events;
 mod grpc;
 mod process;
 mod reload;
+mod sequences;
 mod served;

@@ -140,9 +140,8 @@ fn compiled(name: &str, at: &BundleAt, bounds: &Bounds) -> Result<Compiled, Brok
 pub fn bundles_of(path: &Path) -> Vec<PathBuf> {
     let bounds = Bounds::default();
     let file = content::read(path, &bounds).ok().and_then(|offer| offer.files.into_iter().next());
-    let suite = file.and_then(|(name, bytes)| {
-        simulate::read(&SourceFile { name: &name, bytes: &bytes }, &bounds).suite
-    });
+    let suite = file
+        .and_then(|(name, bytes)| simulate::read(&SourceFile { name: &name, bytes: &bytes }, &bounds).suite);
     let bundles = suite.iter().flat_map(|suite| std::iter::once(&suite.bundle).chain(&suite.reloads));
     bundles.filter_map(|at| bundle_path(path, at).ok().flatten()).collect()
 }

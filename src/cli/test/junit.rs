@@ -29,10 +29,7 @@ fn suite(file: &FileResult, xml: &mut String) {
         }
         Err(broken) => {
             let message = escaped(&broken.summary());
-            let _ = writeln!(
-                xml,
-                "  <testsuite name=\"{name}\" tests=\"1\" failures=\"0\" errors=\"1\">"
-            );
+            let _ = writeln!(xml, "  <testsuite name=\"{name}\" tests=\"1\" failures=\"0\" errors=\"1\">");
             let _ = writeln!(
                 xml,
                 "    <testcase classname=\"{name}\" name=\"the file can be run\"><error message=\"{message}\"/></testcase>"

@@ -77,9 +77,7 @@ mod tests {
 
     #[test]
     fn lists_become_maps_and_a_measure_that_is_alone_stands_for_its_guardrail() {
-        let room = |guardrail: &str, measure: &str, left: f64| {
-            json!({"guardrail": guardrail, "measure": measure, "left": left})
-        };
+        let room = |guardrail: &str, measure: &str, left: f64| json!({"guardrail": guardrail, "measure": measure, "left": left});
         let answer = json!({
             "limits": [room("a", "COST", 4.0), room("b", "COST", 3.0), room("b", "TOOL_CALLS", 2.0), room("c", "UNITS", 1.0)],
             "refusals": [{"guardrail": "c", "effect": "THROTTLE"}],

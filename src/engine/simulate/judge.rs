@@ -78,10 +78,11 @@ fn refused(error: &str, place: Place) -> Mismatch {
 /// How many answers there are of each effect, result or decision; 0 of those that there are none of.
 fn counts(answers: &[&Value]) -> Value {
     let mut all: Map<String, Value> = COUNTED.iter().map(|(name, _)| ((*name).into(), 0.into())).collect();
-    let responses = answers.iter().flat_map(|answer| match answer.get("responses").and_then(Value::as_array) {
-        Some(responses) => responses.iter().collect(),
-        None => vec![*answer],
-    });
+    let responses =
+        answers.iter().flat_map(|answer| match answer.get("responses").and_then(Value::as_array) {
+            Some(responses) => responses.iter().collect(),
+            None => vec![*answer],
+        });
     for answer in responses {
         let names = ["effect", "result", "decision", "error"];
         let kind = names.iter().find_map(|name| answer.get(name).and_then(Value::as_str));

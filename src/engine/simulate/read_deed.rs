@@ -158,7 +158,9 @@ fn retry(field: Field<'_>, found: &mut Findings) -> Option<Retry> {
 fn hint(field: Field<'_>, found: &mut Findings) -> Option<Hint> {
     let is_negative = match &field.node.content {
         Content::Number(n) => *n < 0.0,
-        Content::Text(text) => text.strip_prefix('-').is_some_and(|rest| super::expect::seconds(rest).is_some()),
+        Content::Text(text) => {
+            text.strip_prefix('-').is_some_and(|rest| super::expect::seconds(rest).is_some())
+        }
         Content::Null | Content::Bool(_) | Content::List(_) | Content::Map(_) => false,
     };
     if is_negative { Some(Hint::Refuses) } else { field.duration(found).map(Hint::After) }
@@ -178,8 +180,8 @@ fn operator(field: Field<'_>, found: &mut Findings) -> Option<Operate> {
     let form = Form::open(field, &OPERATOR, found)?;
     let guardrail = form.required("guardrail", found).and_then(|f| text(f, found));
     let operation = form.required("set", found).and_then(|f| f.choice(&OPERATIONS, found));
-    let key = form.present("key").map(|f| {
-        f.one_or_many().filter_map(|value| value.text(found)).map(Into::into).collect()
-    });
+    let key = form
+        .present("key")
+        .map(|f| f.one_or_many().filter_map(|value| value.text(found)).map(Into::into).collect());
     Some(Operate { guardrail: guardrail?, key, operation: operation? })
 }

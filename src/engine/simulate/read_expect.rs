@@ -58,9 +58,9 @@ fn expected(field: Field<'_>, holds: Holds, found: &mut Findings) -> Expected {
         (Content::Map(guardrails), Holds::ByGuardrail(known)) => Expected::Fields(
             guardrails.iter().map(|guardrail| one(guardrail, Holds::Fields(known), found)).collect(),
         ),
-        (Content::Map(breakers), Holds::Breakers) => {
-            Expected::Fields(breakers.iter().map(|breaker| one(breaker, Holds::BreakerState, found)).collect())
-        }
+        (Content::Map(breakers), Holds::Breakers) => Expected::Fields(
+            breakers.iter().map(|breaker| one(breaker, Holds::BreakerState, found)).collect(),
+        ),
         (Content::Map(keys), Holds::BreakerState) => {
             Expected::Fields(keys.iter().map(|key| one(key, Holds::BreakerOfKey, found)).collect())
         }

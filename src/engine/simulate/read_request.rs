@@ -20,10 +20,7 @@ pub(super) fn asked_of_anything(field: Field<'_>, found: &mut Findings) -> Asked
     apart(found, |refused| request::facts(field, &RequestBounds::default(), refused))
 }
 
-fn apart(
-    found: &mut Findings,
-    read: impl FnOnce(&mut Findings) -> Option<RequestDocument>,
-) -> Asked {
+fn apart(found: &mut Findings, read: impl FnOnce(&mut Findings) -> Option<RequestDocument>) -> Asked {
     let mut refused = Findings::new(found.files().to_vec());
     let document = read(&mut refused);
     let (mistakes, refused): (Vec<Finding>, Vec<Finding>) =

@@ -211,3 +211,6 @@ impl Given {
 fn one(number: usize, of: usize) -> Option<std::ops::Range<usize>> {
     (1..=of).contains(&number).then(|| number - 1..number)
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,8 +34,10 @@ pub(super) fn unknown(expected: &[Entry], bundle: &Compiled) -> Vec<Mismatch> {
 
 fn missing(map: &str, one: &Entry, bundle: &Compiled, breakers: bool) -> Option<Mismatch> {
     let fits = |rules: &Rules| !breakers || matches!(rules, Rules::CircuitBreaker(_));
-    let names = || bundle.enabled_guardrails().filter(|own| fits(&own.rules)).map(|own| own.name.value.as_str());
-    let known = bundle.guardrails().iter().any(|own| own.name.value.as_str() == &*one.name && fits(&own.rules));
+    let names =
+        || bundle.enabled_guardrails().filter(|own| fits(&own.rules)).map(|own| own.name.value.as_str());
+    let known =
+        bundle.guardrails().iter().any(|own| own.name.value.as_str() == &*one.name && fits(&own.rules));
     if known {
         return None;
     }

@@ -105,10 +105,8 @@ const LEFT: &[(&str, Holds)] = &[
     BREAKER,
 ];
 
-const OPERATED: &[(&str, Holds)] = &[
-    ("error", Holds::Name(&["NOT_FOUND", "INVALID_ARGUMENT", "FAILED_PRECONDITION"])),
-    BREAKER,
-];
+const OPERATED: &[(&str, Holds)] =
+    &[("error", Holds::Name(&["NOT_FOUND", "INVALID_ARGUMENT", "FAILED_PRECONDITION"])), BREAKER];
 
 /// What a step of this kind may expect.
 pub fn of(deed: &Deed) -> Vec<(&'static str, Holds)> {
@@ -161,16 +159,8 @@ const BUNDLE: &[(&str, Holds)] = &[
     ("environment", Holds::Text),
 ];
 
-const MEASURES: &[&str] = &[
-    "TOOL_CALLS",
-    "LLM_CALLS",
-    "LLM_TOKENS",
-    "COST",
-    "COMPUTE",
-    "DURATION_SECONDS",
-    "UNITS",
-    "IN_FLIGHT",
-];
+const MEASURES: &[&str] =
+    &["TOOL_CALLS", "LLM_CALLS", "LLM_TOKENS", "COST", "COMPUTE", "DURATION_SECONDS", "UNITS", "IN_FLIGHT"];
 
 /// How much of one measure is left.
 const ROOM: &[(&str, Holds)] = &[

@@ -67,7 +67,10 @@ impl<'s> Play<'s> {
         };
         let answers = Answers {
             answers: replies.iter().map(|reply| &reply.answer).collect(),
-            requests: replies.iter().flat_map(|reply| reply.taken.iter().filter_map(|one| one.request)).collect(),
+            requests: replies
+                .iter()
+                .flat_map(|reply| reply.taken.iter().filter_map(|one| one.request))
+                .collect(),
         };
         let failed = judge(&step.expected, step.place, &answers, &self.world);
         let failure = failed.map(|(mismatches, which)| {
@@ -167,7 +170,8 @@ fn operated<'s>(world: &World<'_>, operate: &Operate) -> Reply<'s> {
         None => None,
         Some(values) if values.len() != guard.key_by.len() => {
             let (given, wanted) = (values.len(), guard.key_by.len());
-            let why = format!("a key of `{name}` has {wanted} values, as its `key_by`, and {given} are given");
+            let why =
+                format!("a key of `{name}` has {wanted} values, as its `key_by`, and {given} are given");
             return refused("INVALID_ARGUMENT", why);
         }
         Some(_) if Live::hold(guard) != Hold::None => {
@@ -190,3 +194,6 @@ fn operated<'s>(world: &World<'_>, operate: &Operate) -> Reply<'s> {
 const fn done<'s>(answer: Value) -> Reply<'s> {
     Reply { answer, refused: vec![], taken: vec![] }
 }
+
+#[cfg(test)]
+mod tests;

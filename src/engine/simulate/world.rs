@@ -149,7 +149,8 @@ impl<'a> World<'a> {
         }
         // The flush of the call has a number that no other call has.
         let call = Flush::Unnamed(u128::from(self.next.fetch_add(1, Ordering::Relaxed)));
-        let requests: Vec<Request<'_>> = batch.requests.iter().flatten().map(RequestDocument::request).collect();
+        let requests: Vec<Request<'_>> =
+            batch.requests.iter().flatten().map(RequestDocument::request).collect();
         let decided = if batch.all_or_nothing {
             let malformed = requests.len() < items;
             self.desk().authorize_together(&requests, malformed, self.at, call, &mut NoGrants, tools)
@@ -252,11 +253,16 @@ impl<'s> Reply<'s> {
 
     /// The call is refused with INVALID_ARGUMENT.
     fn refused(why: Vec<String>) -> Self {
-        Self { answer: json!({"error": "INVALID_ARGUMENT"}), refused: why, taken: vec![Decision { id: None, request: None }] }
+        Self {
+            answer: json!({"error": "INVALID_ARGUMENT"}),
+            refused: why,
+            taken: vec![Decision { id: None, request: None }],
+        }
     }
 
     fn bad_cost(bad: BadCost<'_>) -> Self {
-        let why = format!("`{}`: a rate limit reads its cost here; send a whole number from 0 to 2^53", bad.path);
+        let why =
+            format!("`{}`: a rate limit reads its cost here; send a whole number from 0 to 2^53", bad.path);
         Self::refused(vec![why])
     }
 }
