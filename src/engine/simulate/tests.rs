@@ -78,7 +78,7 @@ cases:
     );
     assert_eq!(
         got,
-        ["refused: passed", "taken: failed error", "not taken: failed effect", "no error: passed"]
+        ["refused: passed", "taken: failed error", "not taken: failed error effect", "no error: passed"]
     );
 }
 
