@@ -32,7 +32,15 @@ pub const BUNDLE_SWAP_DURATION: &str = "tollgate_bundle_swap_duration_seconds";
 pub const REQUESTS_SHED: &str = "tollgate_requests_shed_total";
 /// Requests that were answered INTERNAL because deciding them panicked.
 pub const REQUEST_PANICS: &str = "tollgate_request_panics_total";
+/// Writes of the state file, by `result`: `written` or `failed`.
+pub const STATE_WRITES: &str = "tollgate_state_writes_total";
+/// How old the newest state file is: what a kill would lose.
+pub const STATE_AGE: &str = "tollgate_state_age_seconds";
+/// How many bytes it has.
+pub const STATE_BYTES: &str = "tollgate_state_bytes";
 
+/// The values of `result` in [`STATE_WRITES`].
+pub const WRITE_RESULTS: [&str; 2] = ["written", "failed"];
 /// The values of `result` in [`BUNDLE_UPDATES`].
 pub const UPDATE_RESULTS: [&str; 3] = ["applied", "unchanged", "rejected"];
 /// The values of `kind` in [`EVALUATION_ERRORS`].
@@ -99,6 +107,9 @@ fn describe() {
         Unit::Count,
         "Requests that were refused because others held too much memory"
     );
+    describe_counter!(STATE_WRITES, Unit::Count, "Writes of the state file");
+    describe_gauge!(STATE_AGE, Unit::Seconds, "Age of the newest state file");
+    describe_gauge!(STATE_BYTES, Unit::Bytes, "Size of the newest state file");
     describe_gauge!(BUNDLE_AGE, Unit::Seconds, "Age of the bundle that serves");
     describe_gauge!(
         BUNDLE_STALE,
@@ -119,6 +130,9 @@ fn start_at_zero() {
     }
     for kind in ERROR_KINDS {
         counter!(EVALUATION_ERRORS, "kind" => kind).absolute(0);
+    }
+    for result in WRITE_RESULTS {
+        counter!(STATE_WRITES, "result" => result).absolute(0);
     }
     counter!(CONTEXT_VIOLATIONS).absolute(0);
     counter!(REQUESTS_SHED).absolute(0);
