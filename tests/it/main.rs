@@ -11,3 +11,4 @@ mod grpc;
 mod process;
 mod reload;
 mod served;
+mod state;

@@ -198,18 +198,26 @@ impl<M> OpenTable<M> {
         self.expired.load(Ordering::Relaxed)
     }
 
-    /// Calls `each` with the decisions of a shard: the open ones, then when each of the settled
-    /// ones was settled.
-    pub fn each(
-        &self,
-        shard: usize,
-        open: &mut dyn FnMut(u128, &Opened<M>),
-        settled: &mut dyn FnMut(u128, Moment),
-    ) {
-        if let Some(shard) = self.shards.get(shard).map(|shard| lock(&shard.0)) {
-            shard.open.iter().for_each(|(id, opened)| open(*id, opened));
-            shard.order.iter().for_each(|(when, id)| settled(*id, *when));
+    /// Calls `open` with the decisions of a shard that are open, but for those that are opened or
+    /// settled meanwhile. Nobody waits for more than a few of them to be copied.
+    pub fn each_open(&self, shard: usize, open: &mut dyn FnMut(u128, &Opened<M>)) {
+        const AT_ONCE: usize = 256;
+        let Some(shard) = self.shards.get(shard) else { return };
+        let ids: Vec<u128> = lock(&shard.0).open.keys().copied().collect();
+        for ids in ids.chunks(AT_ONCE) {
+            let shard = lock(&shard.0);
+            for id in ids {
+                if let Some(opened) = shard.open.get(id) {
+                    open(*id, opened);
+                }
+            }
         }
+    }
+
+    /// The decisions of a shard that were settled, and when, the oldest first.
+    #[must_use]
+    pub fn settled(&self, shard: usize) -> Vec<(Moment, u128)> {
+        self.shards.get(shard).map(|shard| lock(&shard.0).order.iter().copied().collect()).unwrap_or_default()
     }
 
     /// Remembers that a decision was settled before a restart.

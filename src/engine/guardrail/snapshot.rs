@@ -200,7 +200,7 @@ impl<M: Clone> OpenTable<M> {
     pub fn save_open(&self, shard: usize, at: At) -> Vec<SavedDecision<M>> {
         let frame = Frame::writing(at.now);
         let mut saved = Vec::new();
-        self.each(shard, &mut |id, opened| saved.push(save_decision(id, opened, frame)), &mut |_, _| {});
+        self.each_open(shard, &mut |id, opened| saved.push(save_decision(id, opened, frame)));
         saved
     }
 
@@ -208,9 +208,8 @@ impl<M: Clone> OpenTable<M> {
     #[must_use]
     pub fn save_settled(&self, shard: usize, at: At) -> Vec<(u128, Offset)> {
         let frame = Frame::writing(at.now);
-        let mut saved = Vec::new();
-        self.each(shard, &mut |_, _| {}, &mut |id, when| saved.push((id, frame.offset(when))));
-        saved
+        let settled = self.settled(shard).into_iter();
+        settled.map(|(when, id)| (id, frame.offset(when))).collect()
     }
 
     /// Opens a decision of the file again, with those of its tickets whose guardrails are still
