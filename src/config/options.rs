@@ -101,9 +101,8 @@ options! {
         bundle: Option<PathBuf> = "" "PATH",
         /// The environment that decisions are made in when a request names none.
         environment: Name = "default" "NAME",
-        /// Serves bundles with enabled guardrails or conditions on `usage` although this version
-        /// does not enforce them: limits are ignored, and `usage` is absent.
-        unenforced_guardrails: bool = "false" "BOOL",
+    }
+    "State" => {
         /// Where the last good bundle and the state of guardrails are kept over a restart: a
         /// directory of its own for each process. Unset: nowhere, so that every restart begins with
         /// empty limits and full budgets.
@@ -113,6 +112,9 @@ options! {
         /// What to do at the start about a state file that cannot be read: `refuse` to start, or
         /// set it aside and start with a `fresh` one.
         on_bad_state: OnBadState = "refuse" "WHAT",
+        /// The most allowed actions that are remembered until they are reported; past that the oldest
+        /// are forgotten, and what they hold ends as their guardrails say.
+        max_open_decisions: Count = "1000000" "COUNT",
     }
     "Listening" => {
         /// Where gRPC listens; `none` for a Unix socket only.

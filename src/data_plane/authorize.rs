@@ -1,11 +1,14 @@
 //! One question, one answer.
 
 use tollgate_engine::decide::{self, Answer as Effect, Decision, Request, Scratch};
+use tollgate_engine::guardrail::key::Flush;
+use tollgate_engine::guardrail::{At, Verdict};
 use tollgate_engine::model::ReasonCode;
-use tollgate_engine::time::WallTime;
 
 use super::answer::{Answer, deny};
-use super::snapshot::Snapshot;
+use super::guarding::flush;
+use super::local::Tools;
+use super::snapshot::{Serving, Snapshot};
 use super::{DataPlane, approval, local, record};
 
 /// Why everything is denied before the first bundle.
@@ -19,10 +22,10 @@ impl DataPlane {
     /// returning it keeps the snapshot's reference count, which all threads share, untouched.
     pub fn authorize<R>(&self, request: &Request<'_>, then: impl FnOnce(Answer<'_>) -> R) -> R {
         local::with(self, |parts| {
-            let started = self.clock.monotonic();
-            let now = self.clock.wall();
-            let answer = self.answer(parts.snapshot, request, now, parts.scratch);
-            let nanos = self.clock.monotonic().saturating_sub(started);
+            let at = self.at();
+            // The flush of a single request is over with it: nothing is counted for it.
+            let answer = self.answer(parts.snapshot, request, at, Flush::Alone(0), parts.tools);
+            let nanos = self.clock.moment().since(at.now).nanos();
             if !request.dry_run {
                 record::decision(parts.tally, parts.snapshot, &answer, Some(request), nanos);
             }
@@ -30,19 +33,37 @@ impl DataPlane {
         })
     }
 
+    /// Decides one request; `call` is the flush of those that name none.
     pub(super) fn answer<'a>(
         &'a self,
         snapshot: &'a Snapshot,
         request: &Request<'a>,
-        now: WallTime,
-        scratch: &mut Scratch,
+        at: At,
+        call: Flush<'a>,
+        tools: &mut Tools,
     ) -> Answer<'a> {
-        let servers = self.options.environment.as_str();
-        let decision = match &snapshot.serving {
-            Some(serving) => decide::authorize(&serving.compiled, request, servers, now, scratch),
-            None => deny(ReasonCode::NoBundle, NO_BUNDLE, request.environment_or(servers)),
+        let Some(serving) = &snapshot.serving else {
+            let environment = request.environment_or(&self.options.environment);
+            let decision = deny(ReasonCode::NoBundle, NO_BUNDLE, environment);
+            return self.finish(snapshot, request, at, decision, Verdict::default());
         };
-        self.finish(snapshot, request, now, decision)
+        let mut decision = self.by_rules(serving, request, at, &mut tools.scratch);
+        let flush = flush(request, call);
+        let verdict = self.guard(serving, request, &mut decision, at, flush, tools);
+        self.finish(snapshot, request, at, decision, verdict)
+    }
+
+    /// What the rules say.
+    pub(super) fn by_rules<'a>(
+        &'a self,
+        serving: &'a Serving,
+        request: &Request<'a>,
+        at: At,
+        scratch: &mut Scratch,
+    ) -> Decision<'a> {
+        let usage = self.usage(serving, request, at);
+        let servers = self.options.environment.as_str();
+        decide::authorize(&serving.compiled, request, servers, at.wall, usage.as_ref(), scratch)
     }
 
     /// Adds to a decision what the engine cannot know.
@@ -50,21 +71,29 @@ impl DataPlane {
         &'a self,
         snapshot: &'a Snapshot,
         request: &Request<'a>,
-        now: WallTime,
+        at: At,
         decision: Decision<'a>,
+        verdict: Verdict<'a>,
     ) -> Answer<'a> {
         let approval = match decision.answer {
-            Effect::RequireApproval(wanted) => Some(approval::open(self, request, &decision, wanted, now)),
-            Effect::Allow(_) | Effect::Deny(_) => None,
+            Effect::RequireApproval(wanted) => {
+                Some(approval::open(self, request, &decision, wanted, at.wall))
+            }
+            Effect::Allow(_) | Effect::Deny(_) | Effect::Throttle(_) => None,
         };
-        Answer {
-            decision_id: self.clock.decision_id(now),
+        let mut answer = Answer {
+            decision_id: self.clock.decision_id(at.wall),
             request_id: request.request_id,
-            decided_at: now,
+            decided_at: at.wall,
             arm: snapshot.arm(),
             bundle: snapshot.bundle(),
             decision,
+            verdict,
             approval,
+        };
+        if !request.dry_run {
+            self.open(&mut answer, snapshot, at);
         }
+        answer
     }
 }

@@ -15,8 +15,9 @@ use tollgate_engine::guardrail::{At, Guards, Live};
 use uuid::Uuid;
 
 use super::report::Kept;
-use super::state_dir::{Contents, Head, Health, Keeper, KeptState, Section, StateDir, StateFile, Writer};
-use super::state_dir::guardrails;
+use super::state_dir::{
+    Contents, Head, Health, Keeper, KeptState, Section, StateDir, StateFile, Writer, guardrails,
+};
 use super::{DataPlane, Options, lock};
 use crate::clock::Clock;
 
@@ -40,7 +41,7 @@ impl Restart {
             dir: Arc::new(dir),
             goes_on: AtomicBool::new(kept.is_none()),
             kept: Mutex::new(kept),
-            health: Arc::new(Mutex::new(Health::new(set_aside))),
+            health: Arc::new(Mutex::new(Health::new(set_aside, clock.monotonic()))),
             keeper: Mutex::default(),
         })
     }
@@ -70,7 +71,16 @@ impl Restart {
             let (instance, program) = (Uuid::from_u128(head.instance).to_string(), head.program.as_str());
             let (keys, keys_left_out) = (restored.keys, restored.keys_left_out);
             let (open, settled) = (restored.open_decisions, restored.settled_decisions);
-            tracing::info!(written, instance, program, keys, keys_left_out, open, settled, "going on with the state that was kept");
+            tracing::info!(
+                written,
+                instance,
+                program,
+                keys,
+                keys_left_out,
+                open,
+                settled,
+                "going on with the state that was kept"
+            );
             lock(&self.health).restored(restored);
         } else if restored.keys > 0 {
             let keys = restored.keys;
@@ -109,6 +119,11 @@ impl Restart {
         if keeper.is_some_and(Keeper::close) {
             self.dir.keep_instance(instance);
         }
+    }
+
+    /// How old the newest file is.
+    pub(super) fn age_seconds(&self, now: u64) -> f64 {
+        lock(&self.health).age_seconds(now)
     }
 
     /// As the status shows it.

@@ -3,6 +3,7 @@
 mod aside;
 mod authorize;
 mod authorize_batch;
+mod budget;
 pub mod convert;
 mod explain;
 mod front;
@@ -12,6 +13,8 @@ mod intake;
 pub mod later;
 mod listen;
 mod patience;
+mod report;
+mod retry_decision;
 mod server;
 mod service;
 mod worker;

@@ -12,8 +12,8 @@ use crate::telemetry::metrics::{STATE_BYTES, STATE_WRITES};
 pub struct StateFile {
     /// When the newest one was written, in RFC 3339; none yet in this process.
     pub written_at: Option<String>,
-    /// How long ago that was: what a kill would lose.
-    pub age_seconds: Option<f64>,
+    /// How long ago that was, or the start: what a kill would lose.
+    pub age_seconds: f64,
     /// How many bytes it has.
     pub bytes: u64,
     /// How often it was written since the start.
@@ -32,14 +32,14 @@ pub struct StateFile {
 #[derive(Debug, Default)]
 pub(in crate::data_plane) struct Health {
     shown: StateFile,
-    /// By the clock that never goes back.
-    written: Option<u64>,
+    /// When the newest file was begun, or the process, by the clock that never goes back.
+    since: u64,
 }
 
 impl Health {
     /// Nothing was written yet.
-    pub(in crate::data_plane) fn new(set_aside: Option<String>) -> Self {
-        Self { shown: StateFile { set_aside, ..StateFile::default() }, written: None }
+    pub(in crate::data_plane) fn new(set_aside: Option<String>, now: u64) -> Self {
+        Self { shown: StateFile { set_aside, ..StateFile::default() }, since: now }
     }
 
     /// Notes what was put back.
@@ -59,7 +59,7 @@ impl Health {
                 shown.writes += 1;
                 shown.bytes = *bytes;
                 shown.written_at = Some(jiff::Timestamp::from(wall).to_string());
-                self.written = Some(begun);
+                self.since = begun;
                 if shown.error.take().is_some() {
                     tracing::info!("the state is written again");
                 }
@@ -75,9 +75,8 @@ impl Health {
     }
 
     /// How old the newest file is, in seconds.
-    pub(in crate::data_plane) fn age_seconds(&self, now: u64) -> Option<f64> {
-        let nanos = now.saturating_sub(self.written?);
-        Some(std::time::Duration::from_nanos(nanos).as_secs_f64())
+    pub(in crate::data_plane) fn age_seconds(&self, now: u64) -> f64 {
+        std::time::Duration::from_nanos(now.saturating_sub(self.since)).as_secs_f64()
     }
 
     /// As the status shows it.

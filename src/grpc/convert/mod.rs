@@ -4,6 +4,8 @@
 mod amount;
 mod context;
 pub mod decision;
+pub mod guardrail;
+pub mod report;
 pub mod request;
 pub mod trace;
 pub mod violation;
