@@ -150,7 +150,7 @@ fn the_status_is_json_that_a_program_reads() {
     let instance = status["instance"].take();
     let want = json!({
         "state": "READY", "ready": true, "stale": false, "environment": "default",
-        "instance": null, "engine": env!("CARGO_PKG_VERSION"),
+        "instance": null, "engine": env!("CARGO_PKG_VERSION"), "state_file": null,
         "bundle": {
             "version": "1.0.0", "digest": null, "arm": "STABLE", "source": "a.yaml",
             "loaded_at": "2023-11-14T22:13:20Z", "age_seconds": 1.5,
@@ -193,6 +193,7 @@ fn an_instance_outlives_a_clean_end_only() {
     };
     let (first, one) = instance();
     first.close();
+    drop(first);
     let (second, two) = instance();
     assert_eq!(one, two);
     drop(second);
