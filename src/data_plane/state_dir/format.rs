@@ -39,10 +39,6 @@ pub(in crate::data_plane) enum Section {
     Keys = 4,
     /// Decisions that were settled. Where one is open too, it was settled during the writing.
     Settled = 5,
-    /// Pending approvals and spent grants, as their own part writes them.
-    Approvals = 6,
-    /// What operators have stopped, as its own part writes it.
-    Stops = 7,
 }
 
 /// Why a file is not what was written.
@@ -92,12 +88,6 @@ impl<'w> Writer<'w> {
         let block = std::mem::take(&mut self.block);
         self.block = postcard::to_extend(record, block).map_err(io::Error::other)?;
         Ok(())
-    }
-
-    /// Adds what another part has encoded itself, as one block.
-    pub(in crate::data_plane) fn bytes(&mut self, section: Section, bytes: &[u8]) -> io::Result<()> {
-        self.end_block()?;
-        self.block_of(section as u16, bytes)
     }
 
     /// Ends the file; how many bytes it has.
@@ -173,11 +163,6 @@ impl Blocks {
         section: Section,
     ) -> impl Iterator<Item = Result<T, Bad>> {
         self.of(section).flat_map(Records::new)
-    }
-
-    /// How many bytes the file has.
-    pub(super) fn len(&self) -> usize {
-        self.bytes.len()
     }
 }
 

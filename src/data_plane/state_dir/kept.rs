@@ -73,16 +73,6 @@ impl KeptState {
         WallTime::from_nanos(self.head.written)
     }
 
-    /// How many bytes it has.
-    pub(in crate::data_plane) fn len(&self) -> usize {
-        self.blocks.len()
-    }
-
-    /// What another part has put into its section, block by block.
-    pub(in crate::data_plane) fn bytes(&self, section: Section) -> impl Iterator<Item = &[u8]> {
-        self.blocks.of(section)
-    }
-
     /// Whether there are guardrails in it that no bundle has named yet.
     pub(in crate::data_plane) fn is_waiting(&self) -> bool {
         !self.applied || !self.waiting.is_empty()
