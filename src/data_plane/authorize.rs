@@ -1,14 +1,12 @@
 //! One question, one answer.
 
-use tollgate_engine::decide::{self, Answer as Effect, Decision, Request, Scratch};
+use tollgate_engine::decide::{Answer as Effect, Decided, NoGrants, Request, Tools};
 use tollgate_engine::guardrail::key::Flush;
 use tollgate_engine::guardrail::{At, Verdict};
 use tollgate_engine::model::ReasonCode;
 
 use super::answer::{Answer, deny};
-use super::guarding::flush;
-use super::local::Tools;
-use super::snapshot::{Serving, Snapshot};
+use super::snapshot::Snapshot;
 use super::{DataPlane, approval, local, record};
 
 /// Why everything is denied before the first bundle.
@@ -45,25 +43,10 @@ impl DataPlane {
         let Some(serving) = &snapshot.serving else {
             let environment = request.environment_or(&self.options.environment);
             let decision = deny(ReasonCode::NoBundle, NO_BUNDLE, environment);
-            return self.finish(snapshot, request, at, decision, Verdict::default());
+            return self.finish(snapshot, request, at, Decided { decision, verdict: Verdict::default() });
         };
-        let mut decision = self.by_rules(serving, request, at, &mut tools.scratch);
-        let flush = flush(request, call);
-        let verdict = self.guard(serving, request, &mut decision, at, flush, tools);
-        self.finish(snapshot, request, at, decision, verdict)
-    }
-
-    /// What the rules say.
-    pub(super) fn by_rules<'a>(
-        &'a self,
-        serving: &'a Serving,
-        request: &Request<'a>,
-        at: At,
-        scratch: &mut Scratch,
-    ) -> Decision<'a> {
-        let usage = self.usage(serving, request, at);
-        let servers = self.options.environment.as_str();
-        decide::authorize(&serving.compiled, request, servers, at.wall, usage.as_ref(), scratch)
+        let decided = self.desk(serving).authorize(request, at, call, &mut NoGrants, tools);
+        self.finish(snapshot, request, at, decided)
     }
 
     /// Adds to a decision what the engine cannot know.
@@ -72,14 +55,14 @@ impl DataPlane {
         snapshot: &'a Snapshot,
         request: &Request<'a>,
         at: At,
-        decision: Decision<'a>,
-        verdict: Verdict<'a>,
+        Decided { decision, verdict }: Decided<'a>,
     ) -> Answer<'a> {
         let approval = match decision.answer {
-            Effect::RequireApproval(wanted) => {
+            // What waits for another item of its batch opens nothing of its own.
+            Effect::RequireApproval(wanted) if decision.reason_code != ReasonCode::BatchRefused => {
                 Some(approval::open(self, request, &decision, wanted, at.wall))
             }
-            Effect::Allow(_) | Effect::Deny(_) | Effect::Throttle(_) => None,
+            Effect::RequireApproval(_) | Effect::Allow(_) | Effect::Deny(_) | Effect::Throttle(_) => None,
         };
         let mut answer = Answer {
             decision_id: self.clock.decision_id(at.wall),

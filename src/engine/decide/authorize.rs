@@ -151,7 +151,8 @@ impl<'a> Question<'_, 'a> {
                 (Answer::Deny(Disposition::Raise), ReasonCode::Rule)
             }
         };
-        let reason_code = if by_error { ReasonCode::ConditionError } else { code };
+        let granted = matches!(code, ReasonCode::GrantAccepted);
+        let reason_code = if by_error && !granted { ReasonCode::ConditionError } else { code };
         Decision {
             answer,
             reason_code,
