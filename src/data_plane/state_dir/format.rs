@@ -25,6 +25,8 @@ const LEAD: usize = 6;
 const END: u16 = 0;
 /// A block is written when it has grown to this.
 const BLOCK: usize = 64 << 10;
+/// No record is larger: a key with a hundred million leases.
+const LARGEST: usize = 1 << 30;
 
 /// What a block holds. The numbers are those of the file, and are never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,14 +63,16 @@ pub(in crate::data_plane) struct Writer<'w> {
     crc: Hasher,
     section: u16,
     block: Vec<u8>,
+    /// How much of the block is records.
+    filled: usize,
     written: u64,
 }
 
 impl<'w> Writer<'w> {
     /// Begins a file.
     pub(super) fn new(out: &'w mut dyn Write) -> io::Result<Self> {
-        let mut file =
-            Self { out, crc: Hasher::new(), section: END, block: Vec::with_capacity(2 * BLOCK), written: 0 };
+        let block = vec![0; 2 * BLOCK];
+        let mut file = Self { out, crc: Hasher::new(), section: END, block, filled: 0, written: 0 };
         file.put(MAGIC)?;
         file.put(&MAJOR.to_le_bytes())?;
         file.put(&MINOR.to_le_bytes())?;
@@ -81,13 +85,24 @@ impl<'w> Writer<'w> {
         section: Section,
         record: &impl Serialize,
     ) -> io::Result<()> {
-        if self.section != section as u16 || self.block.len() >= BLOCK {
+        if self.section != section as u16 || self.filled >= BLOCK {
             self.end_block()?;
             self.section = section as u16;
         }
-        let block = std::mem::take(&mut self.block);
-        self.block = postcard::to_extend(record, block).map_err(io::Error::other)?;
-        Ok(())
+        loop {
+            let room = self.block.get_mut(self.filled..).unwrap_or_default();
+            match postcard::to_slice(record, room).map(|used| used.len()) {
+                Ok(used) => {
+                    self.filled += used;
+                    return Ok(());
+                }
+                Err(postcard::Error::SerializeBufferFull) if self.filled > 0 => self.end_block()?,
+                Err(postcard::Error::SerializeBufferFull) if self.block.len() < LARGEST => {
+                    self.block.resize(self.block.len() * 2, 0);
+                }
+                Err(error) => return Err(io::Error::other(error)),
+            }
+        }
     }
 
     /// Ends the file; how many bytes it has.
@@ -101,21 +116,17 @@ impl<'w> Writer<'w> {
     }
 
     fn end_block(&mut self) -> io::Result<()> {
-        if self.block.is_empty() {
+        let filled = std::mem::take(&mut self.filled);
+        if filled == 0 {
             return Ok(());
         }
-        let mut block = std::mem::take(&mut self.block);
-        self.block_of(self.section, &block)?;
-        block.clear();
-        self.block = block;
-        Ok(())
-    }
-
-    fn block_of(&mut self, section: u16, bytes: &[u8]) -> io::Result<()> {
-        let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
-        self.put(&section.to_le_bytes())?;
+        let length = u32::try_from(filled).map_err(io::Error::other)?;
+        self.put(&self.section.to_le_bytes())?;
         self.put(&length.to_le_bytes())?;
-        self.put(bytes)
+        let block = std::mem::take(&mut self.block);
+        let done = self.put(block.get(..filled).unwrap_or_default());
+        self.block = block;
+        done
     }
 
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -32,8 +32,8 @@ pub(in crate::data_plane) struct Keeper {
 
 /// The shortest interval: below it the disk would do nothing else.
 const LEAST: Duration = Duration::from_millis(10);
-/// The end of the process waits so long for a disk, so that it fits into 30 s beside the requests.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// The end of the process waits so long for a disk: a million open decisions take some seconds.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Keeper {
     /// Starts the thread.

@@ -78,13 +78,10 @@ impl<M> OpenTable<M> {
     #[must_use]
     pub fn new(most: usize, seed: u64) -> Self {
         const WHOLE: usize = 4_096;
-        let (shards, most) = if most <= WHOLE {
-            (1, most)
-        } else {
-            // Ids do not spread quite evenly; the table should not drop before it is full.
-            let share = most / 64;
-            (64, share.saturating_add(share / 16))
-        };
+        let shards = (most / WHOLE).clamp(1, 256).next_power_of_two();
+        // Ids do not spread quite evenly; the table should not drop before it is full.
+        let share = most / shards;
+        let most = if shards == 1 { most } else { share.saturating_add(share / 16) };
         let made = (0..shards).map(|_| Padded(Mutex::new(Shard::new(seed))));
         Self {
             shards: made.collect(),
@@ -201,7 +198,7 @@ impl<M> OpenTable<M> {
     /// Calls `open` with the decisions of a shard that are open, but for those that are opened or
     /// settled meanwhile. Nobody waits for more than a few of them to be copied.
     pub fn each_open(&self, shard: usize, open: &mut dyn FnMut(u128, &Opened<M>)) {
-        const AT_ONCE: usize = 256;
+        const AT_ONCE: usize = 64;
         let Some(shard) = self.shards.get(shard) else { return };
         let ids: Vec<u128> = lock(&shard.0).open.keys().copied().collect();
         for ids in ids.chunks(AT_ONCE) {

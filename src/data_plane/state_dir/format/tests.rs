@@ -144,6 +144,21 @@ fn many_records_make_many_blocks() {
     assert!(all.len() == 100_000 && all.iter().zip(0..).all(|(pair, n)| *pair == (n, n)));
 }
 
+#[test]
+fn a_record_may_be_larger_than_a_block() {
+    let leases = |n: i64| SavedState::Leases((0..n).map(|n| (n, n.unsigned_abs())).collect());
+    let (small, large) = (leases(3), leases(100_000));
+    let mut out = Vec::new();
+    let mut file = Writer::new(&mut out).unwrap();
+    for state in [&small, &large, &small] {
+        file.record(Section::Keys, state).unwrap();
+    }
+    file.finish().unwrap();
+    let blocks = Blocks::read(out).unwrap();
+    let read: Vec<SavedState> = blocks.records(Section::Keys).map(Result::unwrap).collect();
+    assert!(read == [small.clone(), large, small]);
+}
+
 /// A whole file with these blocks.
 fn file_of(major: u16, blocks: &[(u16, &[u8])]) -> Vec<u8> {
     let mut bytes = [&MAGIC[..], &major.to_le_bytes(), &[9, 0]].concat();
