@@ -81,6 +81,7 @@ impl Front {
                     (&mut self.single, self.request_bytes, "request")
                 }
                 "AuthorizeBatch" => (&mut self.batch, self.batch_bytes, "requests"),
+                "ReportBatch" => (&mut self.batch, self.batch_bytes, "reports"),
                 _ => return Answer::refused(later::refusal(rpc)),
             };
             let metered = request.map(|body| Arc::clone(&self.intake).meter(body));
