@@ -261,7 +261,7 @@ fn every_answer_is_of_one_bundle_while_bundles_are_swapped() {
     let context = context(json!({"ok": true}));
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        for _ in 0..3 {
+        let asking = || {
             scope.spawn(|| {
                 let mut last = 0;
                 while !done.load(Ordering::Relaxed) {
@@ -274,10 +274,13 @@ fn every_answer_is_of_one_bundle_while_bundles_are_swapped() {
                         last = n;
                     });
                 }
-            });
-        }
+            })
+        };
+        let threads: Vec<_> = (0..3).map(|_| asking()).collect();
         (1..200).for_each(|n| install(&plane, &bundle(n)));
         done.store(true, Ordering::Relaxed);
+        // The end of the scope alone does not wait until threads have dropped what they keep.
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
     plane.free_retired();
     assert_eq!(lock(&plane.retired).len(), 0);
