@@ -80,7 +80,7 @@ impl<M> OpenTable<M> {
         const WHOLE: usize = 4_096;
         let shards = (most / WHOLE).clamp(1, 256).next_power_of_two();
         // Ids do not spread quite evenly; the table should not drop before it is full.
-        let share = most / shards;
+        let share = most.checked_div(shards).unwrap_or(most);
         let most = if shards == 1 { most } else { share.saturating_add(share / 16) };
         let made = (0..shards).map(|_| Padded(Mutex::new(Shard::new(seed))));
         Self {
