@@ -26,6 +26,7 @@ impl DataPlane {
             let nanos = self.clock.moment().since(at.now).nanos();
             if !request.dry_run {
                 record::decision(parts.tally, parts.snapshot, &answer, Some(request), nanos);
+                self.tell_of_decision(parts.refusals, parts.snapshot, &answer, request, at);
             }
             then(answer)
         })

@@ -11,6 +11,7 @@ mod batch;
 pub mod budget;
 mod explain;
 mod guarding;
+mod happened;
 pub mod install;
 mod local;
 mod mark;
@@ -51,6 +52,7 @@ pub use status::Status;
 
 use crate::clock::{self, Clock};
 use crate::config::value::OnBadState;
+use crate::events::{self, Hub};
 use crate::telemetry::decisions::Decisions;
 use crate::telemetry::metrics;
 use crate::telemetry::outcomes::Outcomes;
@@ -74,6 +76,8 @@ pub struct Options {
     pub bounds: Bounds,
     /// At most so many sets of labels of the decision counter.
     pub metrics_max_series: usize,
+    /// So many events are kept for subscribers that come back.
+    pub events_kept: usize,
     /// At most so many decisions are remembered until their report comes.
     pub max_open_decisions: usize,
 }
@@ -87,6 +91,7 @@ impl Default for Options {
             on_bad_state: OnBadState::default(),
             bounds: Bounds::default(),
             metrics_max_series: 2_000,
+            events_kept: events::KEPT,
             max_open_decisions: 1_000_000,
         }
     }
@@ -111,6 +116,7 @@ pub struct DataPlane {
     /// What outlives the process; `None`: nothing does.
     restart: Option<Restart>,
     instance: Uuid,
+    events: Hub,
     /// The state of all guardrails.
     live: Live,
     /// Decisions that took something which their report settles.
@@ -127,8 +133,8 @@ impl DataPlane {
     /// Reads the state directory and compiles what is in it: not for a serving thread.
     ///
     /// # Errors
-    /// When the state directory cannot be made or read, or is used by another process, and when its
-    /// state cannot be read and the options say to refuse it.
+    /// When the state directory cannot be made or read, or is used by another process, when its state
+    /// cannot be read and the options say to refuse it, or when a thread cannot be started.
     pub fn new(options: Options, clock: Clock) -> anyhow::Result<Arc<Self>> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let restart =
@@ -145,6 +151,7 @@ impl DataPlane {
             retired: Mutex::default(),
             ready: watch::Sender::new(false),
             restart,
+            events: Hub::start(options.events_kept, clock.clone())?,
             live: Live::new(SHARDS, clock::any_seed()),
             open: OpenTable::new(options.max_open_decisions, clock::any_seed()),
             mark: Mark::new(mark.unwrap_or_else(clock::any_seed)),

@@ -17,6 +17,7 @@ use crate::telemetry::metrics::AtScrape as _;
 use crate::telemetry::page::Page;
 
 mod guarding;
+mod happened;
 mod restart;
 
 static NOTHING: &[&str] = &[];

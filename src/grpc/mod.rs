@@ -17,6 +17,8 @@ mod report;
 mod retry_decision;
 mod server;
 mod service;
+mod stream;
+mod watch_events;
 mod worker;
 
 pub use convert::Limits;

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use tokio_stream::Empty;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::aside::Aside;
 use super::convert::Limits;
 use super::guard::guarded;
 use super::later::refusal;
-use super::{authorize, authorize_batch, budget, explain, report, retry_decision};
+use super::stream::Answers;
+use super::{authorize, authorize_batch, budget, explain, report, retry_decision, watch_events};
 use crate::data_plane::DataPlane;
 use crate::pb::{self, policy_decision_service_server::PolicyDecisionService};
 
@@ -19,6 +21,8 @@ pub(super) struct Service {
     pub plane: Arc<DataPlane>,
     pub limits: Limits,
     pub aside: Aside,
+    /// Ends the streams.
+    pub drain: CancellationToken,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -78,9 +82,10 @@ impl PolicyDecisionService for Service {
         Err(refusal("WaitApproval"))
     }
 
-    type WatchEventsStream = Nothing<pb::WatchEventsResponse>;
+    type WatchEventsStream = Answers<pb::WatchEventsResponse>;
 
-    async fn watch_events(&self, _: Request<pb::WatchEventsRequest>) -> Answer<Self::WatchEventsStream> {
-        Err(refusal("WatchEvents"))
+    async fn watch_events(&self, rpc: Request<pb::WatchEventsRequest>) -> Answer<Self::WatchEventsStream> {
+        let events = watch_events::answer(&self.plane, &self.limits, &self.drain, rpc.into_inner());
+        events.await.map(Response::new)
     }
 }

@@ -1,5 +1,6 @@
 //! A serving thread: one current-thread runtime, its share of the connections, nothing else.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +34,9 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// A request that is not all here after so long is given up.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How often a thread tells of the refusals that it counted.
+const TELLING: Duration = Duration::from_secs(1);
+
 /// Explanations that one serving thread has others work on at a time.
 const EXPLAINING: usize = 2;
 /// And those that wait besides; further ones are shed.
@@ -63,12 +67,14 @@ impl<H: Health> Worker<H> {
     }
 
     async fn serve(self) -> anyhow::Result<()> {
+        // A token of its own: each connection and stream asks it, and threads should not meet there.
+        let (drain, grace) = (self.drain.child_token(), self.grace);
         // A service of its own: tonic clones the handle for each call, and a counter that all
         // cores share costs more than a decision.
-        let service = Service { plane: self.plane, limits: self.limits, aside: Aside::new(EXPLANATIONS) };
+        let (plane, limits, aside) = (self.plane, self.limits, Aside::new(EXPLANATIONS));
+        let telling = tell_of_refusals(Arc::clone(&plane));
+        let service = Service { plane, limits, aside, drain: drain.clone() };
         let front = front(service, self.health)?;
-        // A token of its own: each connection asks it, and threads should not meet there.
-        let (drain, grace) = (self.drain.child_token(), self.grace);
         let told = drain.clone();
         let incoming =
             ReceiverStream::new(self.connections).map(move |(accepted, place)| -> std::io::Result<_> {
@@ -85,7 +91,17 @@ impl<H: Health> Worker<H> {
                 tracing::warn!("the grace period is over; requests in flight are cut off");
                 Ok(())
             }
+            never = telling => match never {},
         }
+    }
+}
+
+/// A thread counts most refusals for itself. That they are told of when no other follows is done
+/// here, on the thread that counted them, so that nothing of it is shared.
+async fn tell_of_refusals(plane: Arc<DataPlane>) -> Infallible {
+    loop {
+        tokio::time::sleep(TELLING).await;
+        plane.tell_of_refusals();
     }
 }
 

@@ -154,6 +154,7 @@ fn data_plane_options(config: &Config) -> data_plane::Options {
             string_bytes: config.bounds_bundle_string_bytes.0,
         },
         metrics_max_series: config.metrics_max_series,
+        events_kept: config.events_kept.0,
         max_open_decisions: config.max_open_decisions.0,
     }
 }

@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use super::page::Page;
@@ -63,6 +63,14 @@ pub const STATE_WRITES: &str = "tollgate_state_writes_total";
 pub const STATE_AGE: &str = "tollgate_state_age_seconds";
 /// How many bytes it has.
 pub const STATE_BYTES: &str = "tollgate_state_bytes";
+/// Events, by `type`.
+pub const EVENTS: &str = "tollgate_events_total";
+/// Events that nobody got, since too many came at once.
+pub const EVENTS_DROPPED: &str = "tollgate_events_dropped_total";
+/// Who follows the events now.
+pub const EVENT_SUBSCRIBERS: &str = "tollgate_event_subscribers";
+/// Subscribers of events that were too slow.
+pub const EVENT_SUBSCRIBERS_DROPPED: &str = "tollgate_event_subscribers_dropped_total";
 
 /// The values of `result` in [`STATE_WRITES`].
 pub const WRITE_RESULTS: [&str; 2] = ["written", "failed"];
@@ -145,6 +153,14 @@ fn describe() {
     describe_counter!(STATE_WRITES, Unit::Count, "Writes of the state file");
     describe_gauge!(STATE_AGE, Unit::Seconds, "Age of the newest state file");
     describe_gauge!(STATE_BYTES, Unit::Bytes, "Size of the newest state file");
+    describe_counter!(EVENTS, Unit::Count, "Events that subscribers can follow");
+    describe_counter!(EVENTS_DROPPED, Unit::Count, "Events that nobody got, since too many came at once");
+    describe_gauge!(EVENT_SUBSCRIBERS, Unit::Count, "Subscribers that follow the events");
+    describe_counter!(
+        EVENT_SUBSCRIBERS_DROPPED,
+        Unit::Count,
+        "Subscribers of events that were dropped since they were too slow"
+    );
     describe_gauge!(BUNDLE_AGE, Unit::Seconds, "Age of the bundle that serves");
     describe_gauge!(
         BUNDLE_STALE,
@@ -178,6 +194,9 @@ fn start_at_zero() {
     counter!(CONTEXT_VIOLATIONS).absolute(0);
     counter!(REQUESTS_SHED).absolute(0);
     counter!(REQUEST_PANICS).absolute(0);
+    counter!(EVENTS_DROPPED).absolute(0);
+    counter!(EVENT_SUBSCRIBERS_DROPPED).absolute(0);
+    gauge!(EVENT_SUBSCRIBERS).set(0.0);
 }
 
 impl Handle {

@@ -119,7 +119,8 @@ pub const fn duration(span: Span) -> Duration {
     Duration { seconds: seconds as i64, nanos: nanos as i32 }
 }
 
-fn timestamp(time: WallTime) -> Timestamp {
+/// A time as it travels.
+pub(super) fn timestamp(time: WallTime) -> Timestamp {
     const NANOS_PER_SECOND: i64 = 1_000_000_000;
     Timestamp {
         seconds: time.nanos().div_euclid(NANOS_PER_SECOND),

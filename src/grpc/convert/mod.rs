@@ -4,6 +4,7 @@
 mod amount;
 mod context;
 pub mod decision;
+pub mod events;
 pub mod guardrail;
 pub mod report;
 pub mod request;
