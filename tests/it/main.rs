@@ -13,3 +13,4 @@ mod grpc;
 mod process;
 mod reload;
 mod served;
+mod state;
