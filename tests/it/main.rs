@@ -14,3 +14,4 @@ mod process;
 mod reload;
 mod sequences;
 mod served;
+mod state;

@@ -93,6 +93,5 @@ fn key(world: &World<'_>, guard: &Guard, request: &RequestDocument) -> Option<Ke
     let environment = request.environment_or(world.environment);
     let visit = Visit { guards: world.guards(), environment, flush: Flush::Alone(0) };
     visit.look(&request, &scratch, &mut Draw::seeded(0), &mut asks).ok()?;
-    let key = asks.iter().find(|(ask, _)| ask.guard.id == guard.id).map(|(_, key)| Key::of(key));
-    key
+    asks.iter().find(|(ask, _)| ask.guard.id == guard.id).map(|(_, key)| Key::of(key))
 }
