@@ -119,6 +119,13 @@ options! {
         /// nothing secret and is open beyond loopback, for probes and scrapers.
         metrics: Listen = "0.0.0.0:9464" "ADDR",
     }
+    "Approvals" => {
+        /// The public keys of those who may approve, with owner and roles: a YAML list of what
+        /// `tollgate keygen` prints. Unset: no grant can be verified, and nothing can be approved.
+        approver_keys: Option<PathBuf> = "" "PATH",
+        /// The most approvals that may be open; further requests that need one are denied.
+        max_open_approvals: usize = "1000" "COUNT",
+    }
     "Process" => {
         /// Threads that answer requests; `auto` for one a core.
         threads: Threads = "auto" "COUNT",

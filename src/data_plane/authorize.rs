@@ -1,12 +1,14 @@
 //! One question, one answer.
 
 use tollgate_engine::decide::{self, Answer as Effect, Decision, Request, Scratch};
-use tollgate_engine::model::ReasonCode;
+use tollgate_engine::model::{Disposition, ReasonCode};
 use tollgate_engine::time::WallTime;
 
-use super::answer::{Answer, deny};
+use super::answer::{Answer, OpenApproval, deny};
+use super::approval::APPROVALS_FULL;
+use super::approvals::Full;
 use super::snapshot::Snapshot;
-use super::{DataPlane, approval, local, record};
+use super::{DataPlane, local, record};
 
 /// Why everything is denied before the first bundle.
 pub(super) const NO_BUNDLE: &str =
@@ -53,10 +55,7 @@ impl DataPlane {
         now: WallTime,
         decision: Decision<'a>,
     ) -> Answer<'a> {
-        let approval = match decision.answer {
-            Effect::RequireApproval(wanted) => Some(approval::open(self, request, &decision, wanted, now)),
-            Effect::Allow(_) | Effect::Deny(_) => None,
-        };
+        let (decision, approval) = self.with_approval(request, decision, now);
         Answer {
             decision_id: self.clock.decision_id(now),
             request_id: request.request_id,
@@ -65,6 +64,25 @@ impl DataPlane {
             bundle: snapshot.bundle(),
             decision,
             approval,
+        }
+    }
+
+    fn with_approval<'a>(
+        &self,
+        request: &Request<'_>,
+        decision: Decision<'a>,
+        now: WallTime,
+    ) -> (Decision<'a>, Option<OpenApproval<'a>>) {
+        let (Effect::RequireApproval(wanted), Some(rule)) = (&decision.answer, decision.rule) else {
+            return (decision, None);
+        };
+        match self.ask_people(request, &decision, rule, wanted, now) {
+            Ok(approval) => (decision, Some(approval)),
+            Err(Full) => {
+                let answer = Effect::Deny(Disposition::Raise);
+                let (reason_code, reason) = (ReasonCode::ApprovalsFull, APPROVALS_FULL);
+                (Decision { answer, reason_code, reason, ..decision }, None)
+            }
         }
     }
 }

@@ -6,6 +6,7 @@
 mod account;
 pub mod answer;
 mod approval;
+pub mod approvals;
 mod authorize;
 mod batch;
 mod explain;
@@ -24,9 +25,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tollgate_engine::read::Bounds;
+use tollgate_engine::sign::Approvers;
 use uuid::Uuid;
 
 pub use answer::{Answer, Arm, BundleRef, OpenApproval};
+pub use approvals::Approvals;
 pub use batch::Item;
 pub use install::{Offer, Outcome};
 pub use refusal::Refusal;
@@ -52,6 +55,10 @@ pub struct Options {
     pub bounds: Bounds,
     /// At most so many sets of labels of the decision counter.
     pub metrics_max_series: usize,
+    /// Whose signatures on grants count.
+    pub approvers: Approvers,
+    /// At most so many approvals may be open.
+    pub max_open_approvals: usize,
 }
 
 impl Default for Options {
@@ -62,6 +69,8 @@ impl Default for Options {
             state_dir: None,
             bounds: Bounds::default(),
             metrics_max_series: 2_000,
+            approvers: Approvers::default(),
+            max_open_approvals: 1_000,
         }
     }
 }
@@ -84,6 +93,7 @@ pub struct DataPlane {
     ready: watch::Sender<bool>,
     state_dir: Option<StateDir>,
     instance: Uuid,
+    approvals: Approvals,
 }
 
 impl DataPlane {
@@ -97,9 +107,11 @@ impl DataPlane {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let state_dir = options.state_dir.as_deref().map(StateDir::open).transpose()?;
         let kept = state_dir.as_ref().and_then(StateDir::take_instance);
+        let instance = kept.unwrap_or_else(|| clock.secret_id(clock.wall()));
         let plane = Arc::new(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            instance: kept.unwrap_or_else(|| clock.secret_id(clock.wall())),
+            instance,
+            approvals: Approvals::new(instance, options.approvers.clone(), options.max_open_approvals),
             snapshot: Arc::new(ArcSwap::from_pointee(Snapshot::empty())),
             decisions: Arc::new(Decisions::new(options.metrics_max_series)),
             installing: Mutex::default(),
@@ -138,6 +150,12 @@ impl DataPlane {
     #[must_use]
     pub const fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// What people are asked, and what they answered.
+    #[must_use]
+    pub const fn approvals(&self) -> &Approvals {
+        &self.approvals
     }
 
     /// Call it once, after the last decision: what must survive a clean end is written.

@@ -1,5 +1,6 @@
 //! From a configuration to a running process.
 
+use super::approvers;
 use super::signals::Signals;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -61,7 +62,7 @@ impl Process {
             .enable_all()
             .build()?;
         let metrics = metrics::install();
-        let plane = DataPlane::new(data_plane_options(&config), clock)?;
+        let plane = DataPlane::new(data_plane_options(&config)?, clock)?;
         let grpc = grpc::Server::bind(grpc_options(&config), Arc::clone(&plane))?;
         let entered = control.enter();
         let http =
@@ -118,8 +119,8 @@ impl Process {
     }
 }
 
-fn data_plane_options(config: &Config) -> data_plane::Options {
-    data_plane::Options {
+fn data_plane_options(config: &Config) -> anyhow::Result<data_plane::Options> {
+    Ok(data_plane::Options {
         environment: config.environment.0.clone(),
         unenforced_guardrails: config.unenforced_guardrails,
         state_dir: config.state_dir.clone(),
@@ -133,7 +134,9 @@ fn data_plane_options(config: &Config) -> data_plane::Options {
             string_bytes: config.bounds_bundle_string_bytes.0,
         },
         metrics_max_series: config.metrics_max_series,
-    }
+        approvers: config.approver_keys.as_deref().map(approvers::read).transpose()?.unwrap_or_default(),
+        max_open_approvals: config.max_open_approvals,
+    })
 }
 
 fn grpc_options(config: &Config) -> grpc::Options {
