@@ -14,6 +14,7 @@ mod listen;
 mod patience;
 mod server;
 mod service;
+mod stream;
 mod worker;
 
 pub use convert::Limits;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio_stream::Empty;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::aside::Aside;
@@ -19,6 +20,8 @@ pub(super) struct Service {
     pub plane: Arc<DataPlane>,
     pub limits: Limits,
     pub aside: Aside,
+    /// Ends the streams.
+    pub drain: CancellationToken,
 }
 
 type Answer<T> = Result<Response<T>, Status>;

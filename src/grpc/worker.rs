@@ -63,12 +63,13 @@ impl<H: Health> Worker<H> {
     }
 
     async fn serve(self) -> anyhow::Result<()> {
+        // A token of its own: each connection and stream asks it, and threads should not meet there.
+        let (drain, grace) = (self.drain.child_token(), self.grace);
         // A service of its own: tonic clones the handle for each call, and a counter that all
         // cores share costs more than a decision.
-        let service = Service { plane: self.plane, limits: self.limits, aside: Aside::new(EXPLANATIONS) };
+        let (plane, limits, aside) = (self.plane, self.limits, Aside::new(EXPLANATIONS));
+        let service = Service { plane, limits, aside, drain: drain.clone() };
         let front = front(service, self.health)?;
-        // A token of its own: each connection asks it, and threads should not meet there.
-        let (drain, grace) = (self.drain.child_token(), self.grace);
         let told = drain.clone();
         let incoming =
             ReceiverStream::new(self.connections).map(move |(accepted, place)| -> std::io::Result<_> {
