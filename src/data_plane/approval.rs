@@ -1,13 +1,18 @@
 //! The approval that a decision asks for.
 
+use metrics::counter;
+use tollgate_engine::compile::Compiled;
 use tollgate_engine::decide::{Decision, Request};
 use tollgate_engine::id::RuleId;
-use tollgate_engine::model::Approval;
+use tollgate_engine::model::{Approval, RuleEffect};
+use tollgate_engine::sign::Envelope;
 use tollgate_engine::time::WallTime;
+use uuid::Uuid;
 
 use super::DataPlane;
 use super::answer::OpenApproval;
-use super::approvals::{Asked, Full, Question};
+use super::approvals::{Asked, Asker, Entry, Full, Question, Standing, Undecided};
+use crate::telemetry::metrics::APPROVALS;
 
 /// Why a request is denied when nobody can be asked any more.
 pub(super) const APPROVALS_FULL: &str = "people have to approve it, and too many approvals are open already; \
@@ -27,14 +32,15 @@ impl DataPlane {
         let opened = if request.dry_run {
             None
         } else {
-            let question = Question {
-                digest: asked.digest,
-                rule,
-                approval: wanted,
-                user: request.subject.user,
-                asked: &asked.json,
-            };
-            let entry = self.approvals.open(&question, now, || self.clock.secret_id(now))?;
+            let question = question(request, &asked, rule, wanted);
+            let mut is_new = false;
+            let entry = self.approvals.open(&question, now, || {
+                is_new = true;
+                self.clock.secret_id(now)
+            })?;
+            if is_new {
+                note(&entry);
+            }
             Some((entry.id, entry.opened_at, entry.news.expires_at))
         };
         Ok(OpenApproval {
@@ -48,4 +54,63 @@ impl DataPlane {
             instance: self.instance,
         })
     }
+    /// Takes the signed answer of an approver.
+    ///
+    /// # Errors
+    /// Why it is no answer to this approval.
+    pub fn decide_approval(&self, id: Uuid, answer: &Envelope, comment: &str) -> Result<Entry, Undecided> {
+        let entry = self.approvals.decide(id, answer, comment, self.clock.wall())?;
+        match entry.news.standing {
+            Standing::Pending => {
+                let signed = self.approvals.signed_by(&entry).join(", ");
+                tracing::info!(approval = %entry.id, signed, "an approval needs more people");
+            }
+            _ => note(&entry),
+        }
+        Ok(entry)
+    }
+
+    /// Ends the approvals that nobody answered in time. To be called about every second.
+    pub fn sweep_approvals(&self) {
+        self.approvals.sweep(self.clock.wall()).iter().for_each(note);
+    }
+
+    /// Ends the approvals whose rule does not ask for the same any longer.
+    pub(super) fn void_changed_approvals(&self, compiled: &Compiled) {
+        let holds = |id: &RuleId, approval: &Approval| {
+            let rule = compiled.source().rules.iter().find(|rule| rule.id == *id && rule.enabled);
+            rule.is_some_and(|rule| rule.effect == RuleEffect::RequireApproval(approval.clone()))
+        };
+        self.approvals.void_unless(holds).iter().for_each(note);
+    }
+}
+
+fn question<'q>(
+    request: &Request<'q>,
+    asked: &'q Asked,
+    rule: &'q RuleId,
+    approval: &'q Approval,
+) -> Question<'q> {
+    let subject = &request.subject;
+    let asker = Asker {
+        user: subject.user,
+        tenant: subject.tenant,
+        agent: subject.agent,
+        action: request.action.name,
+    };
+    Question { digest: asked.digest, rule, approval, asker, asked: &asked.json }
+}
+
+/// Says and counts that an approval was opened or ended.
+fn note(entry: &Entry) {
+    let became = match entry.news.standing {
+        Standing::Pending => "opened",
+        Standing::Granted(_) => "granted",
+        Standing::Denied => "denied",
+        Standing::Expired => "expired",
+        Standing::Void => "void",
+    };
+    counter!(APPROVALS, "became" => became).increment(1);
+    let (id, rule, action) = (entry.id.to_string(), entry.rule.as_str(), &*entry.action);
+    tracing::info!(approval = id, rule, agent = &*entry.agent, action, became, "approval");
 }

@@ -153,6 +153,9 @@ impl DataPlane {
         let before = self.snapshot.swap(Arc::new(Snapshot { state, serving: Some(serving) }));
         lock(&self.retired).extend(before.serving.clone());
         self.ready.send_replace(true);
+        if let Some(serving) = &self.snapshot.load().serving {
+            self.void_changed_approvals(&serving.compiled);
+        }
     }
 
     /// A state directory may hold the bundle of another source than the one that is followed.

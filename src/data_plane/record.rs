@@ -9,7 +9,7 @@ use super::answer::{Answer, Arm};
 use super::snapshot::Snapshot;
 use super::snapshot::State;
 use crate::telemetry::decisions::{Labels, Sample, Tally};
-use crate::telemetry::metrics::{AtScrape, BUNDLE_AGE, BUNDLE_STALE};
+use crate::telemetry::metrics::{APPROVALS_OPEN, AtScrape, BUNDLE_AGE, BUNDLE_STALE};
 use crate::telemetry::page::{BundleInfo, Page};
 
 /// Counts a decision; `request` is `None` where it was malformed.
@@ -56,6 +56,8 @@ const fn phase_name(phase: Phase) -> &'static str {
 impl AtScrape for DataPlane {
     fn hand_over(&self, page: &mut Page) {
         self.decisions.hand_over(page);
+        let open = u32::try_from(self.approvals.open_ones()).unwrap_or(u32::MAX);
+        metrics::gauge!(APPROVALS_OPEN).set(f64::from(open));
         let snapshot = self.snapshot.load();
         metrics::gauge!(BUNDLE_STALE).set(f64::from(u8::from(snapshot.state == State::ReadyLkg)));
         if let Some(serving) = &snapshot.serving {

@@ -82,6 +82,7 @@ impl Front {
             let (generated, most, field) = match rpc {
                 "Authorize" | "Explain" => (&mut self.single, self.request_bytes, "request"),
                 "AuthorizeBatch" => (&mut self.batch, self.batch_bytes, "requests"),
+                "WaitApproval" => (&mut self.streams, RARE_BYTES, "request"),
                 _ => return Answer::refused(later::refusal(rpc)),
             };
             let metered = request.map(|body| Arc::clone(&self.intake).meter(body));

@@ -3,13 +3,12 @@
 use tonic::Status;
 
 /// Each by name, with what it will do.
-const LATER: [(&str, &str); 7] = [
+const LATER: [(&str, &str); 6] = [
     ("AuthorizeStream", "decisions over one stream"),
     ("Report", "outcomes of decisions, which guardrails need"),
     ("ReportBatch", "outcomes of decisions, which guardrails need"),
     ("RetryDecision", "whether and when to try again"),
     ("Budget", "the limits in force and what is left of them"),
-    ("WaitApproval", "waiting for people's approval"),
     ("WatchEvents", "the events of guardrails and bundles"),
 ];
 

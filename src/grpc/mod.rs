@@ -1,5 +1,6 @@
 //! The gRPC edge: translates, and decides nothing.
 
+pub mod admin;
 mod aside;
 mod authorize;
 mod authorize_batch;
@@ -15,6 +16,7 @@ mod patience;
 mod server;
 mod service;
 mod stream;
+mod wait_approval;
 mod worker;
 
 pub use convert::Limits;

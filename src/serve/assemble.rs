@@ -32,6 +32,7 @@ pub struct Process {
     plane: Arc<DataPlane>,
     metrics: metrics::Handle,
     grpc: grpc::Server,
+    admin: Option<grpc::admin::Server>,
     http: Option<http::Server>,
     signals: Signals,
 }
@@ -63,13 +64,14 @@ impl Process {
             .build()?;
         let metrics = metrics::install();
         let plane = DataPlane::new(data_plane_options(&config)?, clock)?;
-        let grpc = grpc::Server::bind(grpc_options(&config), Arc::clone(&plane))?;
+        let grpc = grpc::Server::bind(grpc_options(&config)?, Arc::clone(&plane))?;
+        let admin = config.admin_uds.as_deref().map(grpc::admin::Server::bind).transpose()?;
         let entered = control.enter();
         let http =
             config.metrics.0.map(|address| control.block_on(http::Server::bind(address))).transpose()?;
         let signals = Signals::listen().context("signals cannot be listened to")?;
         drop(entered);
-        Ok(Self { config, bundle, control, plane, metrics, grpc, http, signals })
+        Ok(Self { config, bundle, control, plane, metrics, grpc, admin, http, signals })
     }
 
     /// Serves until a signal asks to stop, then drains. `started` is called when the bundle was
@@ -78,7 +80,7 @@ impl Process {
     /// # Errors
     /// A serving thread failed.
     pub fn run(self, started: impl FnOnce(&Started)) -> anyhow::Result<()> {
-        let Self { config, bundle, control, plane, metrics, grpc, http, mut signals } = self;
+        let Self { config, bundle, control, plane, metrics, grpc, admin, http, mut signals } = self;
         let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
         let addresses = (grpc.local_addr(), http.as_ref().map(http::Server::local_addr));
         if let Some(server) = http {
@@ -87,6 +89,15 @@ impl Process {
             // Probes and scrapes are answered until the last request is.
             control.spawn(server.run(router, ended.clone()));
         }
+        if let Some(server) = admin {
+            let (data_plane, draining) = (Arc::clone(&plane), stop.clone());
+            control.spawn(async move {
+                if let Err(error) = server.run(data_plane, draining).await {
+                    tracing::error!(error = format!("{error:#}"), "the admin socket failed");
+                }
+            });
+        }
+        control.spawn(sweep_approvals(Arc::clone(&plane), ended.clone()));
         let source = source::file::watch(&bundle, Arc::clone(&plane), stop.clone());
         let (serving_stop, grace) = (stop.clone(), config.grace_seconds);
         let serving = std::thread::Builder::new()
@@ -119,6 +130,13 @@ impl Process {
     }
 }
 
+/// Ends approvals that nobody answers, soon after they are due.
+async fn sweep_approvals(plane: Arc<DataPlane>, ended: CancellationToken) {
+    while ended.run_until_cancelled(tokio::time::sleep(AFTERWARDS)).await.is_some() {
+        plane.sweep_approvals();
+    }
+}
+
 fn data_plane_options(config: &Config) -> anyhow::Result<data_plane::Options> {
     Ok(data_plane::Options {
         environment: config.environment.0.clone(),
@@ -139,8 +157,8 @@ fn data_plane_options(config: &Config) -> anyhow::Result<data_plane::Options> {
     })
 }
 
-fn grpc_options(config: &Config) -> grpc::Options {
-    grpc::Options {
+fn grpc_options(config: &Config) -> anyhow::Result<grpc::Options> {
+    Ok(grpc::Options {
         tcp: config.grpc.0,
         uds: config.uds.clone(),
         uds_mode: config.uds_mode.0,
@@ -156,5 +174,6 @@ fn grpc_options(config: &Config) -> grpc::Options {
             list_items: config.bounds_request_list_items.0,
             ..grpc::Limits::default()
         },
-    }
+        admin: config.admin_token_file.as_deref().map(grpc::admin::Token::read).transpose()?,
+    })
 }

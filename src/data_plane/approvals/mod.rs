@@ -20,7 +20,7 @@ use tollgate_engine::time::WallTime;
 use uuid::Uuid;
 
 pub use asked::Asked;
-pub use pending::{Entry, Full, News, Question, Standing, Undecided};
+pub use pending::{Asker, Entry, Full, News, Question, Standing, Undecided};
 pub use saved::SavedApprovals;
 pub use spent::{Spending, Token};
 
@@ -81,7 +81,7 @@ impl Approvals {
             rule_id: question.rule.as_str(),
             approval: question.approval,
             instance: &self.instance_text,
-            user: question.user,
+            user: question.asker.user,
             now,
         };
         let mut refused = None;

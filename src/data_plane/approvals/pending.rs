@@ -46,6 +46,19 @@ pub struct News {
     pub comment: Arc<str>,
 }
 
+/// Who asks people, for what; empty texts are absent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asker<'a> {
+    /// The user, who cannot approve it.
+    pub user: &'a str,
+    /// The tenant.
+    pub tenant: &'a str,
+    /// The agent.
+    pub agent: &'a str,
+    /// The action.
+    pub action: &'a str,
+}
+
 /// What people are asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
@@ -56,7 +69,7 @@ pub struct Question<'a> {
     /// What it asks for.
     pub approval: &'a Approval,
     /// Who asks.
-    pub user: &'a str,
+    pub asker: Asker<'a>,
     /// The JSON that the digest is of.
     pub asked: &'a [u8],
 }
@@ -72,8 +85,14 @@ pub struct Entry {
     pub rule: RuleId,
     /// What it asks for.
     pub approval: Approval,
-    /// Who asks.
+    /// The user who asks.
     pub user: Box<str>,
+    /// Of which tenant.
+    pub tenant: Box<str>,
+    /// By which agent.
+    pub agent: Box<str>,
+    /// For which action.
+    pub action: Box<str>,
     /// The JSON that the digest is of; empty once it ended.
     pub asked: Arc<[u8]>,
     /// When it was opened.
@@ -173,7 +192,10 @@ impl Table {
             digest: question.digest,
             rule: question.rule.clone(),
             approval: question.approval.clone(),
-            user: question.user.into(),
+            user: question.asker.user.into(),
+            tenant: question.asker.tenant.into(),
+            agent: question.asker.agent.into(),
+            action: question.asker.action.into(),
             asked: question.asked.into(),
             opened_at: now,
             news: News { standing: Standing::Pending, expires_at, comment: "".into() },

@@ -45,7 +45,8 @@ fn ask(approvals: &Approvals, what: &str, wants: &Approval, now: WallTime) -> Re
 }
 
 fn question<'a>(what: &'a str, approval: &'a Approval, rule: &'a RuleId) -> Question<'a> {
-    Question { digest: Digest::of(what.as_bytes()), rule, approval, user: "eve", asked: what.as_bytes() }
+    let asker = Asker { user: "eve", ..Asker::default() };
+    Question { digest: Digest::of(what.as_bytes()), rule, approval, asker, asked: what.as_bytes() }
 }
 
 fn answer(approvals: &Approvals, entry: &Entry, verdict: Verdict, number: u8) -> Result<Entry, Undecided> {

@@ -70,7 +70,7 @@ fn caps(caps: &Caps) -> pb::Caps {
     }
 }
 
-fn approval(open: &OpenApproval<'_>) -> pb::Approval {
+pub(super) fn approval(open: &OpenApproval<'_>) -> pb::Approval {
     pb::Approval {
         id: open.id.map(|id| id.to_string()).unwrap_or_default(),
         expires_at: open.expires_at.map(timestamp),
@@ -107,7 +107,8 @@ fn duration(span: Span) -> Duration {
     }
 }
 
-fn timestamp(time: WallTime) -> Timestamp {
+/// A time as it travels.
+pub(super) fn timestamp(time: WallTime) -> Timestamp {
     const NANOS_PER_SECOND: i64 = 1_000_000_000;
     Timestamp {
         seconds: time.nanos().div_euclid(NANOS_PER_SECOND),
