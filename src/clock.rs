@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Instant, SystemTime};
 
-use tollgate_engine::time::WallTime;
+use tollgate_engine::time::{Moment, WallTime};
+use tollgate_engine::unit::Span;
 use uuid::Uuid;
 
 /// Where time comes from: the system, or a test's hand.
@@ -58,6 +59,12 @@ impl Clock {
         }
     }
 
+    /// The same as an instant that guardrails count from.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        Moment::START.after(Span::from_nanos(self.monotonic()))
+    }
+
     /// The id of a decision taken at this time, a UUID of version 7.
     ///
     /// Unique, and no secret: its random part comes from a generator of this thread.
@@ -79,6 +86,12 @@ impl Clock {
         }
         uuid::Builder::from_unix_timestamp_millis(millis(at), &bytes).into_uuid()
     }
+}
+
+/// A seed that nobody outside knows, for what spreads keys and draws.
+#[must_use]
+pub fn any_seed() -> u64 {
+    RANDOM.with_borrow_mut(Xoshiro::next)
 }
 
 /// A number for names that must not meet others.

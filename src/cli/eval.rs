@@ -48,7 +48,7 @@ impl Eval {
         let compiled = bundle::load(&self.bundle)?;
         warn_of_guardrails(&compiled);
         let request = document.request();
-        let explanation = explain(&compiled, &request, ENVIRONMENT, now, &mut Scratch::default());
+        let explanation = explain(&compiled, &request, ENVIRONMENT, now, None, &mut Scratch::default());
         let decision = answer::json(&explanation.decision, &compiled, now);
         let exit = exit_of(&decision);
         let shown = match self.explain {

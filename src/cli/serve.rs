@@ -2,7 +2,7 @@
 
 use super::exit::{Exit, Failure, OrExit as _, Outcome};
 use super::findings::plural;
-use super::output::{self, BAD, CARE, FAINT, GOOD, HEAD, styled};
+use super::output::{self, BAD, FAINT, GOOD, HEAD, styled};
 use crate::clock::Clock;
 use crate::config::Flags;
 use crate::serve::{self, Process, Started};
@@ -82,10 +82,6 @@ fn banner(started: &Started) -> String {
                 ),
             );
             row("", counts);
-            if bundle.unenforced_guardrails > 0 {
-                let open = plural(bundle.unenforced_guardrails, "guardrail");
-                row("", styled(CARE, format!("{open} NOT enforced, as --unenforced-guardrails asks")));
-            }
         }
         None => row("bundle", styled(BAD, "none: every decision is a deny until one can be read")),
     }

@@ -101,12 +101,14 @@ options! {
         bundle: Option<PathBuf> = "" "PATH",
         /// The environment that decisions are made in when a request names none.
         environment: Name = "default" "NAME",
-        /// Serves bundles with enabled guardrails or conditions on `usage` although this version
-        /// does not enforce them: limits are ignored, and `usage` is absent.
-        unenforced_guardrails: bool = "false" "BOOL",
         /// Where the last good bundle is kept over a restart, so that a broken file at the start
         /// does not leave the process without one. Unset: nowhere.
         state_dir: Option<PathBuf> = "" "DIR",
+    }
+    "State" => {
+        /// The most allowed actions that are remembered until they are reported; past that the oldest
+        /// are forgotten, and what they hold ends as their guardrails say.
+        max_open_decisions: Count = "1000000" "COUNT",
     }
     "Listening" => {
         /// Where gRPC listens; `none` for a Unix socket only.

@@ -1,7 +1,8 @@
 //! What a caller of the data plane gets.
 
 use tollgate_engine::decide::{Answer as Effect, Decision};
-use tollgate_engine::model::{Disposition, ReasonCode};
+use tollgate_engine::guardrail::Verdict;
+use tollgate_engine::model::{Disposition, Estimate, ReasonCode};
 use tollgate_engine::time::WallTime;
 use uuid::Uuid;
 
@@ -26,7 +27,7 @@ impl Arm {
 }
 
 /// A decision with what the engine cannot know: its id, its time, whose bundle it was.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Answer<'a> {
     /// The id of this decision, a UUID of version 7.
     pub decision_id: Uuid,
@@ -40,6 +41,8 @@ pub struct Answer<'a> {
     pub bundle: Option<BundleRef<'a>>,
     /// What was decided.
     pub decision: Decision<'a>,
+    /// What the guardrails said.
+    pub verdict: Verdict<'a>,
     /// What people are asked; only where the decision requires an approval.
     pub approval: Option<OpenApproval<'a>>,
 }
@@ -90,6 +93,7 @@ impl Answer<'_> {
             Effect::Allow(_) => "ALLOW",
             Effect::Deny(_) => "DENY",
             Effect::RequireApproval(_) => "REQUIRE_APPROVAL",
+            Effect::Throttle(_) => "THROTTLE",
         }
     }
 }
@@ -101,6 +105,9 @@ pub(super) const fn deny<'a>(reason_code: ReasonCode, reason: &'a str, environme
         reason_code,
         reason,
         rule: None,
+        guardrail: None,
+        estimate: Estimate { cost: None, compute: None, risk: None },
+        bad_cost: None,
         environment,
         other_errors: 0,
         context_violations: 0,

@@ -1,26 +1,109 @@
-//! The approval that a decision asks for.
+//! The approval that a decision asks for, and the grant that answers it.
 
 use metrics::counter;
 use tollgate_engine::compile::Compiled;
-use tollgate_engine::decide::{Decision, Request};
+use tollgate_engine::decide::{Answer as Effect, Decision, Request};
 use tollgate_engine::id::RuleId;
-use tollgate_engine::model::{Approval, RuleEffect};
-use tollgate_engine::sign::Envelope;
+use tollgate_engine::model::{Approval, Disposition, Phase, ReasonCode, RuleEffect};
+use tollgate_engine::sign::{Envelope, Refused};
 use tollgate_engine::time::WallTime;
+use tollgate_engine::value::View;
 use uuid::Uuid;
 
 use super::DataPlane;
 use super::answer::OpenApproval;
-use super::approvals::{Asked, Asker, Entry, Full, Question, Standing, Undecided};
+use super::approvals::{Asked, Asker, Entry, Full, Question, Standing, Token, Undecided};
 use crate::telemetry::metrics::APPROVALS;
 
 /// Why a request is denied when nobody can be asked any more.
-pub(super) const APPROVALS_FULL: &str = "people have to approve it, and too many approvals are open already; \
+const APPROVALS_FULL: &str = "people have to approve it, and too many approvals are open already; \
      ask again when some are answered, see `tollgate approvals`";
 
+/// What the rules say.
+pub(super) struct Ruled<'a> {
+    /// The decision.
+    pub decision: Decision<'a>,
+    /// The grant that turned it into an allow.
+    pub granted: Option<Granted<'a>>,
+}
+
+/// A grant that holds, not spent yet.
+#[derive(Clone, Copy)]
+pub(super) struct Granted<'a> {
+    /// The right to a use of it.
+    pub token: Token,
+    /// The rule that asked for it.
+    pub rule: &'a RuleId,
+    /// What it asked for.
+    pub wanted: &'a Approval,
+}
+
+impl<'a> Granted<'a> {
+    /// Whether this request uses it up: looking does not, and what is enqueued is asked again.
+    pub(super) fn token_of(granted: Option<Self>, request: &Request<'_>) -> Option<Token> {
+        let spends = !request.dry_run && request.phase == Phase::Dispatch;
+        granted.filter(|_| spends).map(|granted| granted.token)
+    }
+
+    /// The decision when somebody else was quicker to use it.
+    pub(super) fn lost(self, decision: &mut Decision<'a>) {
+        decision.answer = Effect::RequireApproval(self.wanted);
+        decision.rule = Some(self.rule);
+        let spent = refused(decision.clone(), Refused::Spent);
+        *decision = spent;
+    }
+}
+
+/// The decision that asks people although a grant was presented.
+pub(super) fn refused(decision: Decision<'_>, why: Refused) -> Decision<'_> {
+    // That the condition failed is the more important news.
+    if decision.reason_code == ReasonCode::ConditionError {
+        return decision;
+    }
+    Decision { reason_code: why.code(), reason: why.sentence(), ..decision }
+}
+
 impl DataPlane {
+    /// Looks for a grant that lets the rule's request through; nothing is spent.
+    pub(super) fn redeem(
+        &self,
+        request: &Request<'_>,
+        decision: &Decision<'_>,
+        rule: &RuleId,
+        wanted: &Approval,
+        now: WallTime,
+    ) -> Result<Token, Refused> {
+        let asked = Asked::of(request, decision.environment, rule, &wanted.bind);
+        let presented = (0..request.grants.len()).filter_map(|at| match request.grants.at(at) {
+            Some(View::Str(grant)) => Some(grant),
+            Some(_) | None => None,
+        });
+        let question = question(request, &asked, rule, wanted);
+        self.approvals.verify(presented, &question, now).map_err(|why| why.unwrap_or(Refused::NoEnvelope))
+    }
+
+    /// Adds the approval that a decision asks for; denies where no more can be asked.
+    pub(super) fn with_approval<'a>(
+        &self,
+        request: &Request<'_>,
+        decision: Decision<'a>,
+        now: WallTime,
+    ) -> (Decision<'a>, Option<OpenApproval<'a>>) {
+        let (Effect::RequireApproval(wanted), Some(rule)) = (&decision.answer, decision.rule) else {
+            return (decision, None);
+        };
+        match self.ask_people(request, &decision, rule, wanted, now) {
+            Ok(approval) => (decision, Some(approval)),
+            Err(Full) => {
+                let answer = Effect::Deny(Disposition::Raise);
+                let (reason_code, reason) = (ReasonCode::ApprovalsFull, APPROVALS_FULL);
+                (Decision { answer, reason_code, reason, ..decision }, None)
+            }
+        }
+    }
+
     /// Asks people, unless the request only looks or they are asked already.
-    pub(super) fn ask_people<'a>(
+    fn ask_people<'a>(
         &self,
         request: &Request<'_>,
         decision: &Decision<'_>,

@@ -7,11 +7,10 @@ use std::sync::Arc;
 
 use metrics::histogram;
 use tollgate_engine::compile::{self, Compiled};
-use tollgate_engine::model::Guardrail;
-use tollgate_engine::model::{Bundle, Finding};
+use tollgate_engine::model::Finding;
 use tollgate_engine::read::{self, SourceFile};
 
-use super::refusal::{Refusal, at_place};
+use super::refusal::Refusal;
 use super::snapshot::{Serving, Snapshot, State};
 use super::{DataPlane, lock};
 use crate::telemetry::metrics::BUNDLE_SWAP_DURATION;
@@ -122,27 +121,13 @@ impl DataPlane {
         let compiled = compile::bundle(bundle).map_err(|findings| {
             Refusal::of(&offer.name, &reading.files, &findings.iter().collect::<Vec<_>>())
         })?;
-        self.refuse_what_is_not_enforced(offer, &compiled)?;
         Ok(Some(compiled))
     }
 
-    /// No ALLOW may ignore a limit in silence (until guardrails are enforced).
-    fn refuse_what_is_not_enforced(&self, offer: &Offer, compiled: &Compiled) -> Result<(), Refusal> {
-        let unenforced = unenforced(&offer.name, compiled);
-        if unenforced.is_empty() {
-            return Ok(());
-        }
-        if !self.options.unenforced_guardrails {
-            return Err(Refusal { source: offer.name.clone(), findings: unenforced });
-        }
-        for finding in &unenforced {
-            tracing::warn!(finding, "served all the same, as `--unenforced-guardrails` asks");
-        }
-        Ok(())
-    }
-
     fn swap(&self, name: &str, compiled: Compiled, state: State) {
+        let mut live = self.live.reconcile(&[compiled.guardrails()]);
         let serving = Arc::new(Serving {
+            guards: live.arms.pop().unwrap_or_default(),
             version: compiled.source().version.to_string(),
             digest: compiled.digest().to_string(),
             source: name.to_owned(),
@@ -150,7 +135,8 @@ impl DataPlane {
             loaded_at_monotonic: self.clock.monotonic(),
             compiled,
         });
-        let before = self.snapshot.swap(Arc::new(Snapshot { state, serving: Some(serving) }));
+        let before =
+            self.snapshot.swap(Arc::new(Snapshot { state, serving: Some(serving), guards: live.guards }));
         lock(&self.retired).extend(before.serving.clone());
         self.ready.send_replace(true);
         if let Some(serving) = &self.snapshot.load().serving {
@@ -183,8 +169,8 @@ impl DataPlane {
     fn move_to(&self, state: State) {
         let now = self.snapshot.load_full();
         if now.serving.is_some() && now.state != state {
-            let serving = now.serving.clone();
-            self.snapshot.store(Arc::new(Snapshot { state, serving }));
+            let (serving, guards) = (now.serving.clone(), Arc::clone(&now.guards));
+            self.snapshot.store(Arc::new(Snapshot { state, serving, guards }));
         }
     }
 
@@ -213,27 +199,4 @@ impl DataPlane {
             Err(refusal) => tracing::warn!(%refusal, "the kept bundle is of no use any longer"),
         }
     }
-}
-
-/// What the bundle asks for and this version does not do.
-fn unenforced(name: &str, compiled: &Compiled) -> Vec<String> {
-    let bundle: &Bundle = compiled.source();
-    let text = |one: &Guardrail| {
-        let guardrail = &one.name.value;
-        let finding = Finding::error(
-            tollgate_engine::model::Code::BadValue,
-            one.name.place,
-            format!("guardrail `{guardrail}`: a `{}` is not enforced by this version", one.rules.type_name()),
-        )
-        .suggest("write `state: disabled`, or serve without it by `--unenforced-guardrails`");
-        at_place(&bundle.files, finding.place, &finding)
-    };
-    let mut all: Vec<String> = compiled.enabled_guardrails().map(text).collect();
-    if compiled.reads_usage() {
-        all.push(format!(
-            "{name}: a rule reads `usage`, which this version does not keep; \
-             take it out, or serve with its fields absent by `--unenforced-guardrails`"
-        ));
-    }
-    all
 }

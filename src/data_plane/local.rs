@@ -6,16 +6,26 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Cache};
 use tollgate_engine::decide::Scratch;
+use tollgate_engine::guardrail::{Asks, Draw};
 
 use super::DataPlane;
 use super::snapshot::Snapshot;
+use crate::clock;
 use crate::telemetry::decisions::Tally;
 
 /// The parts that one decision needs.
 pub(super) struct Parts<'a> {
     pub snapshot: &'a Snapshot,
-    pub scratch: &'a mut Scratch,
+    pub tools: &'a mut Tools,
     pub tally: &'a mut Tally,
+}
+
+/// Room to work in, and a source of draws.
+pub(super) struct Tools {
+    pub scratch: Scratch,
+    /// Room for the keys that guardrails are asked about.
+    pub asks: Asks<'static>,
+    pub draw: Draw,
 }
 
 struct Local {
@@ -24,7 +34,7 @@ struct Local {
     /// Where the snapshot lies that `tally` knows the labels of. The cache holds it, so that no
     /// other snapshot can lie there.
     counted: usize,
-    scratch: Scratch,
+    tools: Tools,
     tally: Tally,
 }
 
@@ -47,7 +57,8 @@ impl Drop for Borrowed {
         if std::thread::panicking()
             && let Some(local) = &mut self.0
         {
-            local.scratch = Scratch::default();
+            local.tools.scratch = Scratch::default();
+            local.tools.asks = Asks::default();
         }
         LOCAL.set(self.0.take());
     }
@@ -59,7 +70,11 @@ impl Local {
             plane: plane.id,
             cache: Cache::new(Arc::clone(&plane.snapshot)),
             counted: 0,
-            scratch: Scratch::default(),
+            tools: Tools {
+                scratch: Scratch::default(),
+                asks: Asks::default(),
+                draw: Draw::seeded(clock::any_seed()),
+            },
             tally: plane.decisions.tally(),
         }
     }
@@ -71,6 +86,6 @@ impl Local {
             self.tally.forget();
             self.counted = at;
         }
-        Parts { snapshot, scratch: &mut self.scratch, tally: &mut self.tally }
+        Parts { snapshot, tools: &mut self.tools, tally: &mut self.tally }
     }
 }

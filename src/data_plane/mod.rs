@@ -9,14 +9,20 @@ mod approval;
 pub mod approvals;
 mod authorize;
 mod batch;
+pub mod budget;
 mod explain;
+mod guarding;
 pub mod install;
 mod local;
+mod mark;
 mod record;
 pub mod refusal;
+pub mod report;
+pub mod retry;
 pub mod snapshot;
 mod state_dir;
 pub mod status;
+mod sweep;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +30,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
+use tollgate_engine::guardrail::ledger::SHARDS;
+use tollgate_engine::guardrail::open::OpenTable;
+use tollgate_engine::guardrail::sweep::Sweeper;
+use tollgate_engine::guardrail::{At, Live};
 use tollgate_engine::read::Bounds;
 use tollgate_engine::sign::Approvers;
 use uuid::Uuid;
@@ -31,14 +41,20 @@ use uuid::Uuid;
 pub use answer::{Answer, Arm, BundleRef, OpenApproval};
 pub use approvals::Approvals;
 pub use batch::Item;
+pub use budget::BudgetAnswer;
 pub use install::{Offer, Outcome};
 pub use refusal::Refusal;
+pub use report::Reported;
+pub use retry::RetryAnswer;
 pub use snapshot::State;
 pub use status::Status;
 
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::telemetry::decisions::Decisions;
 use crate::telemetry::metrics;
+use crate::telemetry::outcomes::Outcomes;
+use mark::Mark;
+use report::Kept;
 use snapshot::Snapshot;
 use state_dir::StateDir;
 
@@ -47,14 +63,14 @@ use state_dir::StateDir;
 pub struct Options {
     /// The environment of requests that name none.
     pub environment: String,
-    /// Serve a bundle although it has guardrails or reads `usage`, which nothing enforces yet.
-    pub unenforced_guardrails: bool,
     /// Where the last good bundle is kept over a restart.
     pub state_dir: Option<PathBuf>,
     /// The bounds on a bundle.
     pub bounds: Bounds,
     /// At most so many sets of labels of the decision counter.
     pub metrics_max_series: usize,
+    /// At most so many decisions are remembered until their report comes.
+    pub max_open_decisions: usize,
     /// Whose signatures on grants count.
     pub approvers: Approvers,
     /// At most so many approvals may be open.
@@ -65,10 +81,10 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             environment: "default".to_owned(),
-            unenforced_guardrails: false,
             state_dir: None,
             bounds: Bounds::default(),
             metrics_max_series: 2_000,
+            max_open_decisions: 1_000_000,
             approvers: Approvers::default(),
             max_open_approvals: 1_000,
         }
@@ -93,6 +109,14 @@ pub struct DataPlane {
     ready: watch::Sender<bool>,
     state_dir: Option<StateDir>,
     instance: Uuid,
+    /// The state of all guardrails.
+    live: Live,
+    /// Decisions that took something which their report settles.
+    open: OpenTable<Kept>,
+    /// Tells the ids of decisions that were allowed and took nothing.
+    mark: Mark,
+    sweeper: Mutex<Sweeper>,
+    outcomes: Outcomes,
     approvals: Approvals,
 }
 
@@ -119,6 +143,11 @@ impl DataPlane {
             retired: Mutex::default(),
             ready: watch::Sender::new(false),
             state_dir,
+            live: Live::new(SHARDS, clock::any_seed()),
+            open: OpenTable::new(options.max_open_decisions, clock::any_seed()),
+            mark: Mark::new(clock::any_seed()),
+            sweeper: Mutex::default(),
+            outcomes: Outcomes::default(),
             options,
             clock,
         });
@@ -144,6 +173,11 @@ impl DataPlane {
     #[must_use]
     pub const fn bounds(&self) -> &Bounds {
         &self.options.bounds
+    }
+
+    /// What time it is, by both clocks.
+    fn at(&self) -> At {
+        At { now: self.clock.moment(), wall: self.clock.wall() }
     }
 
     /// The clock that decisions are taken by.

@@ -1,7 +1,11 @@
 //! What is written down about a decision: for now, its counts.
 
+use std::sync::Arc;
+
 use tollgate_engine::compile::OTHER;
 use tollgate_engine::decide::Request;
+use tollgate_engine::guardrail::Guard;
+use tollgate_engine::guardrail::guard::Rules;
 use tollgate_engine::model::{Phase, ReasonCode};
 
 use super::DataPlane;
@@ -9,8 +13,12 @@ use super::answer::{Answer, Arm};
 use super::snapshot::Snapshot;
 use super::snapshot::State;
 use crate::telemetry::decisions::{Labels, Sample, Tally};
-use crate::telemetry::metrics::{APPROVALS_OPEN, AtScrape, BUNDLE_AGE, BUNDLE_STALE};
-use crate::telemetry::page::{BundleInfo, Page};
+use crate::telemetry::metrics::{
+    APPROVALS_OPEN, AtScrape, BREAKER_STATE, BUNDLE_AGE, BUNDLE_STALE, COST, GUARDRAIL_DROPPED,
+    GUARDRAIL_EVICTED, GUARDRAIL_KEYS, GUARDRAIL_REFUSALS, OPEN_DECISIONS, OPEN_DECISIONS_DROPPED,
+    OPEN_DECISIONS_EXPIRED,
+};
+use crate::telemetry::page::{BundleInfo, Metric, Page};
 
 /// Counts a decision; `request` is `None` where it was malformed.
 pub(super) fn decision(
@@ -28,6 +36,9 @@ pub(super) fn decision(
         (None, _) | (_, None) => (OTHER, OTHER),
     };
     let decision = &answer.decision;
+    for refusal in answer.verdict.refusals.iter().chain(&answer.verdict.shadows) {
+        refusal.guard.count_refused();
+    }
     let labels = Labels {
         arm: answer.arm.name(),
         effect: answer.effect_name(),
@@ -59,6 +70,7 @@ impl AtScrape for DataPlane {
         let open = u32::try_from(self.approvals.open_ones()).unwrap_or(u32::MAX);
         metrics::gauge!(APPROVALS_OPEN).set(f64::from(open));
         let snapshot = self.snapshot.load();
+        self.guardrails_to(page, &snapshot);
         metrics::gauge!(BUNDLE_STALE).set(f64::from(u8::from(snapshot.state == State::ReadyLkg)));
         if let Some(serving) = &snapshot.serving {
             page.add_bundle(BundleInfo {
@@ -69,4 +81,53 @@ impl AtScrape for DataPlane {
             metrics::gauge!(BUNDLE_AGE).set(self.age_seconds(serving));
         }
     }
+}
+
+impl DataPlane {
+    /// How guardrails and open decisions stand.
+    fn guardrails_to(&self, page: &mut Page, snapshot: &Snapshot) {
+        metrics::gauge!(OPEN_DECISIONS).set(count(self.open.len() as u64));
+        metrics::counter!(OPEN_DECISIONS_DROPPED).absolute(self.open.dropped());
+        metrics::counter!(OPEN_DECISIONS_EXPIRED).absolute(self.open.expired());
+        page.add(&COST_METRIC, &[("arm", Arm::Stable.name())], self.outcomes.cost());
+        let own = |guard: &&Arc<Guard>| !guard.name.is_internal();
+        for guard in snapshot.guards.iter().filter(own) {
+            let (name, kind) = (guard.name.as_str(), guard.rules.type_name());
+            for (shadow, enforcement) in [(false, "enforce"), (true, "shadow")] {
+                let labels = [("guardrail", name), ("type", kind), ("enforcement", enforcement)];
+                page.add(&REFUSALS_METRIC, &labels, count(guard.refused(shadow)));
+            }
+            let labels = [("guardrail", name)];
+            page.add(&KEYS_METRIC, &labels, count(guard.keys()));
+            page.add(&EVICTED_METRIC, &labels, count(guard.evicted()));
+            if let Rules::Breaker(_) = guard.rules {
+                page.add(&DROPPED_METRIC, &labels, count(guard.dropped()));
+                for (state, keys) in self.live.breakers(guard, self.at()) {
+                    page.add(&BREAKER_METRIC, &[("guardrail", name), ("state", state)], count(keys));
+                }
+            }
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "the text format carries doubles")]
+const fn count(n: u64) -> f64 {
+    n as f64
+}
+
+const COST_METRIC: Metric = counter(COST, "What reported actions cost, in units of the bundle's currency");
+const REFUSALS_METRIC: Metric = counter(GUARDRAIL_REFUSALS, "Actions that a guardrail refused");
+const EVICTED_METRIC: Metric =
+    counter(GUARDRAIL_EVICTED, "Keys that made room for others while they still held something");
+const DROPPED_METRIC: Metric =
+    counter(GUARDRAIL_DROPPED, "Reports that a breaker could not count, for want of room for their key");
+const KEYS_METRIC: Metric = gauge(GUARDRAIL_KEYS, "Keys that a guardrail holds");
+const BREAKER_METRIC: Metric = gauge(BREAKER_STATE, "Keys of a circuit breaker by state");
+
+const fn counter(name: &'static str, help: &'static str) -> Metric {
+    Metric { name, kind: "counter", help }
+}
+
+const fn gauge(name: &'static str, help: &'static str) -> Metric {
+    Metric { name, kind: "gauge", help }
 }

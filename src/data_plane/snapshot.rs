@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tollgate_engine::compile::Compiled;
+use tollgate_engine::guardrail::{Guard, Guards};
 use tollgate_engine::time::WallTime;
 
 use super::answer::{Arm, BundleRef};
@@ -27,6 +28,8 @@ pub struct Snapshot {
     pub state: State,
     /// The bundle that serves.
     pub serving: Option<Arc<Serving>>,
+    /// Every guardrail that is live, by number.
+    pub guards: Arc<Guards>,
 }
 
 /// A bundle in force.
@@ -34,6 +37,8 @@ pub struct Snapshot {
 pub struct Serving {
     /// The bundle as requests read it.
     pub compiled: Compiled,
+    /// Its guardrails as requests meet them, in its order; `None` for those that are not live.
+    pub guards: Vec<Option<Arc<Guard>>>,
     /// Its semantic version, as text.
     pub version: String,
     /// Its digest, as text.
@@ -49,8 +54,8 @@ pub struct Serving {
 impl Snapshot {
     /// No bundle.
     #[must_use]
-    pub const fn empty() -> Self {
-        Self { state: State::NotReady, serving: None }
+    pub fn empty() -> Self {
+        Self { state: State::NotReady, serving: None, guards: Arc::default() }
     }
 
     /// Which bundle decides.

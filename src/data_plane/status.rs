@@ -28,6 +28,8 @@ pub struct Status {
     pub updates: Updates,
     /// Decisions since the start.
     pub decisions: u64,
+    /// Allowed actions whose report is awaited.
+    pub open_decisions: usize,
 }
 
 /// The bundle that serves.
@@ -49,8 +51,6 @@ pub struct BundleStatus {
     pub rules: usize,
     /// How many guardrails it has.
     pub guardrails: usize,
-    /// Guardrails that are enabled and that this version does not enforce.
-    pub unenforced_guardrails: usize,
 }
 
 /// Why content was refused.
@@ -100,6 +100,7 @@ impl DataPlane {
             last_error,
             updates,
             decisions: self.decisions.count(),
+            open_decisions: self.open.len(),
         }
     }
 
@@ -114,8 +115,7 @@ impl DataPlane {
             loaded_at: jiff::Timestamp::from(serving.loaded_at).to_string(),
             age_seconds: self.age_seconds(serving),
             rules: document.rules.len(),
-            guardrails: document.guardrails.len(),
-            unenforced_guardrails: serving.compiled.enabled_guardrails().count(),
+            guardrails: document.guardrails.iter().filter(|one| !one.name.value.is_internal()).count(),
         })
     }
 

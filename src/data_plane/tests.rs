@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
-use tollgate_engine::decide::{Action, Estimate, Request, Subject};
+use tollgate_engine::decide::{Action, Estimate, Grant, Request, Subject};
 use tollgate_engine::model::{Phase, ReasonCode};
 use tollgate_engine::time::WallTime;
 use tollgate_engine::value::{Const, ConstMap, Fields, View};
@@ -15,6 +15,8 @@ use super::{DataPlane, Offer, Options, Outcome, State, lock};
 use crate::clock::Clock;
 use crate::telemetry::metrics::AtScrape as _;
 use crate::telemetry::page::Page;
+
+mod guarding;
 
 static NOTHING: &[&str] = &[];
 
@@ -66,7 +68,8 @@ pub(super) fn request(context: &ConstMap) -> Request<'_> {
         request_id: "",
         batch_id: "",
         attempt: 0,
-        has_grants: false,
+        grants: &NOTHING,
+        grant: Grant::None,
         dry_run: false,
         time_left: None,
     }
@@ -151,11 +154,11 @@ fn the_status_is_json_that_a_program_reads() {
         "bundle": {
             "version": "1.0.0", "digest": null, "arm": "STABLE", "source": "a.yaml",
             "loaded_at": "2023-11-14T22:13:20Z", "age_seconds": 1.5,
-            "rules": 1, "guardrails": 0, "unenforced_guardrails": 0,
+            "rules": 1, "guardrails": 0,
         },
         "last_error": null,
         "updates": {"applied": 1, "unchanged": 0, "rejected": 0},
-        "decisions": 0,
+        "decisions": 0, "open_decisions": 0,
     });
     assert_eq!(status, want);
     rejected(&plane, "version: 1.0.0");
@@ -163,27 +166,6 @@ fn the_status_is_json_that_a_program_reads() {
     assert_eq!(status["instance"], instance);
     assert_eq!(status["last_error"]["source"], json!("a.yaml"));
     assert!(status["last_error"]["findings"][0].is_string(), "{status}");
-}
-
-#[test]
-fn what_is_not_enforced_is_refused_unless_asked_for() {
-    let timeout = "\nguardrails:\n  - {name: slow, type: timeout, rules: {timeout_seconds: 5}}\n";
-    let usage = RULES.replace("{ok: true}", "{\"<usage.cost\": 5}");
-    let guarded = format!("{RULES}{timeout}");
-    let strict = plane(Options::default());
-    let error = rejected(&strict, &guarded);
-    let want = "guardrail `slow`: a `timeout` is not enforced by this version; write `state: \
-                disabled`, or serve without it by `--unenforced-guardrails`";
-    assert!(error.starts_with("a.yaml:8:") && error.ends_with(want), "{error}");
-    let error = rejected(&strict, &usage);
-    assert!(error.starts_with("a.yaml: a rule reads `usage`"), "{error}");
-    install(&strict, &guarded.replace("5}}", "5}, state: disabled}"));
-
-    let lax = plane(Options { unenforced_guardrails: true, ..Options::default() });
-    install(&lax, &guarded);
-    assert_eq!(lax.status().bundle.unwrap().unenforced_guardrails, 1);
-    install(&lax, &usage);
-    assert_eq!(ask(&lax), ("DENY", ReasonCode::DefaultDeny, Some(false)));
 }
 
 #[test]

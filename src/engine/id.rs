@@ -37,6 +37,18 @@ impl GuardrailName {
         fits.then(|| Self(text.into()))
     }
 
+    /// The name of what keeps `usage`, which no document can write.
+    #[must_use]
+    pub(crate) fn usage() -> Self {
+        Self("usage\0".into())
+    }
+
+    /// Whether no document can write it: it is the engine's own.
+    #[must_use]
+    pub fn is_internal(&self) -> bool {
+        self.0.ends_with('\0')
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

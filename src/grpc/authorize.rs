@@ -2,7 +2,7 @@
 
 use tonic::Status;
 
-use super::convert::{self, Checked, Limits};
+use super::convert::{self, Checked, Limits, Violations};
 use crate::data_plane::DataPlane;
 use crate::pb;
 
@@ -12,5 +12,8 @@ pub(super) fn answer(
     sent: pb::AuthorizeRequest,
 ) -> Result<pb::AuthorizeResponse, Status> {
     let checked = Checked::new(sent, limits)?;
-    Ok(plane.authorize(&checked.request(), |answer| convert::response(&answer)))
+    plane.authorize(&checked.request(), |answer| match answer.decision.bad_cost {
+        Some(bad) => Err(Violations::unit_cost(&bad.path.to_string()).into()),
+        None => Ok(convert::response(&answer)),
+    })
 }

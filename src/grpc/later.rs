@@ -3,12 +3,8 @@
 use tonic::Status;
 
 /// Each by name, with what it will do.
-const LATER: [(&str, &str); 6] = [
+const LATER: [(&str, &str); 2] = [
     ("AuthorizeStream", "decisions over one stream"),
-    ("Report", "outcomes of decisions, which guardrails need"),
-    ("ReportBatch", "outcomes of decisions, which guardrails need"),
-    ("RetryDecision", "whether and when to try again"),
-    ("Budget", "the limits in force and what is left of them"),
     ("WatchEvents", "the events of guardrails and bundles"),
 ];
 

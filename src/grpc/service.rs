@@ -12,7 +12,7 @@ use super::guard::guarded;
 use super::later::refusal;
 use super::stream::Answers;
 use super::wait_approval::{self, Waiting};
-use super::{authorize, authorize_batch, explain};
+use super::{authorize, authorize_batch, budget, explain, report, retry_decision};
 use crate::data_plane::DataPlane;
 use crate::pb::{self, policy_decision_service_server::PolicyDecisionService};
 
@@ -60,23 +60,23 @@ impl PolicyDecisionService for Service {
         Err(refusal("AuthorizeStream"))
     }
 
-    async fn report(&self, _: Request<pb::ReportRequest>) -> Answer<pb::ReportResponse> {
-        Err(refusal("Report"))
+    async fn report(&self, rpc: Request<pb::ReportRequest>) -> Answer<pb::ReportResponse> {
+        guarded("Report", || report::answer(&self.plane, &self.limits, rpc.get_ref()))
     }
 
-    async fn report_batch(&self, _: Request<pb::ReportBatchRequest>) -> Answer<pb::ReportBatchResponse> {
-        Err(refusal("ReportBatch"))
+    async fn report_batch(&self, rpc: Request<pb::ReportBatchRequest>) -> Answer<pb::ReportBatchResponse> {
+        guarded("ReportBatch", || report::answer_batch(&self.plane, &self.limits, rpc.get_ref()))
     }
 
     async fn retry_decision(
         &self,
-        _: Request<pb::RetryDecisionRequest>,
+        rpc: Request<pb::RetryDecisionRequest>,
     ) -> Answer<pb::RetryDecisionResponse> {
-        Err(refusal("RetryDecision"))
+        guarded("RetryDecision", || retry_decision::answer(&self.plane, &self.limits, rpc.into_inner()))
     }
 
-    async fn budget(&self, _: Request<pb::BudgetRequest>) -> Answer<pb::BudgetResponse> {
-        Err(refusal("Budget"))
+    async fn budget(&self, rpc: Request<pb::BudgetRequest>) -> Answer<pb::BudgetResponse> {
+        guarded("Budget", || budget::answer(&self.plane, &self.limits, rpc.into_inner()))
     }
 
     type WaitApprovalStream = Answers<pb::WaitApprovalResponse>;

@@ -20,6 +20,8 @@ use tollgate_engine::read::Bounds;
 
 /// Threads beside the data plane: for probes, signals and timers.
 const CONTROL_THREADS: usize = 2;
+/// How often it is looked whether a wait is over.
+const SWEEP: Duration = Duration::from_millis(100);
 /// What ends after the last request (the source, scrapes) gets this long.
 const AFTERWARDS: Duration = Duration::from_secs(1);
 
@@ -97,8 +99,9 @@ impl Process {
                 }
             });
         }
-        control.spawn(sweep_approvals(Arc::clone(&plane), ended.clone()));
         let source = source::file::watch(&bundle, Arc::clone(&plane), stop.clone());
+        let sweeping = sweep(Arc::clone(&plane), ended.clone());
+        control.spawn(sweeping);
         let (serving_stop, grace) = (stop.clone(), config.grace_seconds);
         let serving = std::thread::Builder::new()
             .name("grpc".into())
@@ -130,17 +133,25 @@ impl Process {
     }
 }
 
-/// Ends approvals that nobody answers, soon after they are due.
-async fn sweep_approvals(plane: Arc<DataPlane>, ended: CancellationToken) {
-    while ended.run_until_cancelled(tokio::time::sleep(AFTERWARDS)).await.is_some() {
-        plane.sweep_approvals();
+/// Does what time alone brings about, until the last request is answered.
+async fn sweep(plane: Arc<DataPlane>, ended: CancellationToken) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = ended.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let plane = Arc::clone(&plane);
+        if tokio::task::spawn_blocking(move || plane.sweep()).await.is_err() {
+            tracing::error!("the sweeper panicked; it goes on: please report it");
+        }
     }
 }
 
 fn data_plane_options(config: &Config) -> anyhow::Result<data_plane::Options> {
     Ok(data_plane::Options {
         environment: config.environment.0.clone(),
-        unenforced_guardrails: config.unenforced_guardrails,
         state_dir: config.state_dir.clone(),
         bounds: Bounds {
             bytes: config.bounds_bundle_bytes.0,
@@ -152,6 +163,7 @@ fn data_plane_options(config: &Config) -> anyhow::Result<data_plane::Options> {
             string_bytes: config.bounds_bundle_string_bytes.0,
         },
         metrics_max_series: config.metrics_max_series,
+        max_open_decisions: config.max_open_decisions.0,
         approvers: config.approver_keys.as_deref().map(approvers::read).transpose()?.unwrap_or_default(),
         max_open_approvals: config.max_open_approvals,
     })

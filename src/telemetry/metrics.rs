@@ -32,6 +32,31 @@ pub const BUNDLE_SWAP_DURATION: &str = "tollgate_bundle_swap_duration_seconds";
 pub const APPROVALS: &str = "tollgate_approvals_total";
 /// Approvals that are open now.
 pub const APPROVALS_OPEN: &str = "tollgate_approvals_open";
+/// Reports, by `result`: `APPLIED`, `DUPLICATE`, `RENEWED` or `UNKNOWN`.
+pub const REPORTS: &str = "tollgate_reports_total";
+/// Actions that ended and were reported for the first time, by `arm` and `status`.
+pub const OUTCOMES: &str = "tollgate_outcomes_total";
+/// What reported actions cost, in units of the bundle's currency, by `arm`.
+pub const COST: &str = "tollgate_cost_total";
+/// Retry decisions, by `result`: `RETRY`, `RETRY_AFTER` or `FAIL`.
+pub const RETRY_DECISIONS: &str = "tollgate_retry_decisions_total";
+/// Allowed actions whose report is awaited.
+pub const OPEN_DECISIONS: &str = "tollgate_open_decisions";
+/// Allowed actions that were forgotten before their report, for want of room.
+pub const OPEN_DECISIONS_DROPPED: &str = "tollgate_open_decisions_dropped_total";
+/// Allowed actions that nobody reported within the hour after their leases ended.
+pub const OPEN_DECISIONS_EXPIRED: &str = "tollgate_open_decisions_expired_total";
+/// Actions that a guardrail refused, by `guardrail`, `type` and `enforcement`: `enforce`, or
+/// `shadow` where it only would have.
+pub const GUARDRAIL_REFUSALS: &str = "tollgate_guardrail_refusals_total";
+/// Keys that a guardrail holds.
+pub const GUARDRAIL_KEYS: &str = "tollgate_guardrail_keys";
+/// Keys that made room for others while they still held something.
+pub const GUARDRAIL_EVICTED: &str = "tollgate_guardrail_keys_evicted_total";
+/// Reports that a breaker could not count, for want of room for their key.
+pub const GUARDRAIL_DROPPED: &str = "tollgate_guardrail_reports_dropped_total";
+/// Keys of a circuit breaker that are in this `state`.
+pub const BREAKER_STATE: &str = "tollgate_breaker_state";
 /// Requests that were refused because others held too much memory.
 pub const REQUESTS_SHED: &str = "tollgate_requests_shed_total";
 /// Requests that were answered INTERNAL because deciding them panicked.
@@ -95,6 +120,16 @@ fn describe() {
         "Fields of a context that do not fit what the bundle declares"
     );
     describe_counter!(BUNDLE_UPDATES, Unit::Count, "Contents that a bundle source offered");
+    describe_counter!(REPORTS, Unit::Count, "Reports of how actions ended");
+    describe_counter!(OUTCOMES, Unit::Count, "Actions that ended, as reported");
+    describe_counter!(RETRY_DECISIONS, Unit::Count, "Answers to whether to try again");
+    describe_gauge!(OPEN_DECISIONS, Unit::Count, "Allowed actions whose report is awaited");
+    describe_counter!(
+        OPEN_DECISIONS_DROPPED,
+        Unit::Count,
+        "Allowed actions that were forgotten before their report, for want of room"
+    );
+    describe_counter!(OPEN_DECISIONS_EXPIRED, Unit::Count, "Allowed actions that nobody reported in time");
     describe_counter!(
         REQUEST_PANICS,
         Unit::Count,
@@ -130,6 +165,12 @@ fn start_at_zero() {
     }
     for kind in ERROR_KINDS {
         counter!(EVALUATION_ERRORS, "kind" => kind).absolute(0);
+    }
+    for result in ["APPLIED", "DUPLICATE", "RENEWED", "UNKNOWN"] {
+        counter!(REPORTS, "result" => result).absolute(0);
+    }
+    for result in ["RETRY", "RETRY_AFTER", "FAIL"] {
+        counter!(RETRY_DECISIONS, "result" => result).absolute(0);
     }
     counter!(CONTEXT_VIOLATIONS).absolute(0);
     counter!(REQUESTS_SHED).absolute(0);

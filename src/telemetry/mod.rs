@@ -3,4 +3,5 @@
 pub mod decisions;
 pub mod logs;
 pub mod metrics;
+pub mod outcomes;
 pub mod page;

@@ -4,6 +4,7 @@
 //! decisions a second do not allow; and its gauges stay for ever, while a bundle that is gone
 //! must not be shown.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::decisions::{BOUNDS, Sums};
@@ -14,6 +15,26 @@ use super::metrics::{BUNDLE_INFO, DECISION_DURATION};
 pub struct Page {
     durations: Sums,
     bundles: Vec<BundleInfo>,
+    series: BTreeMap<&'static str, Series>,
+}
+
+/// The lines of one metric.
+#[derive(Debug)]
+struct Series {
+    kind: &'static str,
+    help: &'static str,
+    lines: Vec<String>,
+}
+
+/// A metric whose series come and go.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// `counter` or `gauge`.
+    pub kind: &'static str,
+    /// What it says.
+    pub help: &'static str,
 }
 
 /// The labels of the bundle that serves.
@@ -38,10 +59,31 @@ impl Page {
         self.bundles.push(bundle);
     }
 
+    /// Adds one value of a counter or a gauge, which is gone with the next scrape unless it is
+    /// added again.
+    pub fn add(&mut self, metric: &Metric, labels: &[(&str, &str)], value: f64) {
+        let Metric { name, kind, help } = *metric;
+        let mut line = String::from(name);
+        for (at, (label, text)) in labels.iter().enumerate() {
+            let open = if at == 0 { '{' } else { ',' };
+            // Writing to a string cannot fail.
+            let _ = write!(line, "{open}{label}=\"{}\"", escaped(text));
+        }
+        let close = if labels.is_empty() { "" } else { "}" };
+        let _ = write!(line, "{close} {value}");
+        let series = self.series.entry(name).or_insert(Series { kind, help, lines: Vec::new() });
+        series.lines.push(line);
+    }
+
     /// Writes everything, in Prometheus' text format.
     pub fn append_to(&self, text: &mut String) {
         self.append_bundles(text);
         self.append_durations(text);
+        for (name, series) in &self.series {
+            head(text, name, series.kind, series.help);
+            series.lines.iter().for_each(|own| line(text, format_args!("{own}")));
+            text.push('\n');
+        }
     }
 
     fn append_bundles(&self, text: &mut String) {

@@ -76,19 +76,6 @@ fn sighup_reads_the_bundle_again_and_a_broken_one_changes_nothing() {
 }
 
 #[test]
-fn guardrails_are_not_passed_by_in_silence() {
-    let guarded = format!(
-        "{BUNDLE}guardrails:\n  - {{name: few, type: rate_limit, state: enabled, rules: {{limit: 1, window_seconds: 9}}}}\n"
-    );
-    let folder = folder(&guarded);
-    let serving = Serving::start(folder.path(), &["b.yaml"]);
-    let (ready, why) = serving.get("/readyz");
-    assert_eq!((ready, why.contains("guardrail `few`")), (503, true), "{why}");
-    let serving = Serving::start(folder.path(), &["b.yaml", "--unenforced-guardrails"]);
-    assert_eq!(serving.get("/readyz").0, 200);
-}
-
-#[test]
 fn a_port_in_use_is_said_and_ends_with_3() {
     let folder = folder(BUNDLE);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

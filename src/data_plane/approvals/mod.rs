@@ -111,8 +111,8 @@ impl Approvals {
     /// up everybody else who spends.
     ///
     /// # Errors
-    /// The first that has no use left, by its place; those before it count.
-    pub fn spend(&self, tokens: impl IntoIterator<Item = Token>) -> Result<Spending<'_>, usize> {
+    /// The places of those that have no use left, earlier ones counted.
+    pub fn spend(&self, tokens: impl IntoIterator<Item = Token>) -> Result<Spending<'_>, Vec<usize>> {
         self.spent.begin(tokens)
     }
 

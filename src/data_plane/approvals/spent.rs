@@ -67,19 +67,21 @@ impl Spent {
     /// Begins to spend one use for each of these, all or none.
     ///
     /// # Errors
-    /// The first that has no use left, by its place; those before it count.
-    pub fn begin(&self, tokens: impl IntoIterator<Item = Token>) -> Result<Spending<'_>, usize> {
+    /// The places of those that have no use left, earlier ones counted.
+    pub fn begin(&self, tokens: impl IntoIterator<Item = Token>) -> Result<Spending<'_>, Vec<usize>> {
         let book = lock(&self.0);
         let tokens: Vec<Token> = tokens.into_iter().collect();
+        let mut taken: HashMap<Uuid, u32, RandomState> = HashMap::default();
+        let mut without = Vec::new();
         for (place, token) in tokens.iter().enumerate() {
             let used = book.get(&token.id).map_or(0, |used| used.times);
-            let before = tokens.iter().take(place).filter(|other| other.id == token.id).count();
-            let taken = u32::try_from(before).unwrap_or(u32::MAX).saturating_add(used);
-            if taken >= token.uses {
-                return Err(place);
+            let taken = taken.entry(token.id).or_insert(used);
+            if *taken >= token.uses {
+                without.push(place);
             }
+            *taken = taken.saturating_add(1);
         }
-        Ok(Spending { book, tokens })
+        if without.is_empty() { Ok(Spending { book, tokens }) } else { Err(without) }
     }
 
     /// Forgets those that ended long ago.
@@ -134,17 +136,17 @@ mod tests {
         assert!(spent.has_left(Uuid::from_u128(1), 1), "dropped, so nothing changed");
         spent.begin([token(1, 1)]).unwrap().commit();
         assert!(!spent.has_left(Uuid::from_u128(1), 1));
-        assert_eq!(spent.begin([token(1, 1)]).err(), Some(0));
+        assert_eq!(spent.begin([token(1, 1)]).err(), Some(vec![0]));
         assert!(spent.has_left(Uuid::from_u128(2), 1));
     }
 
     #[test]
     fn several_are_spent_together_or_not_at_all() {
         let spent = Spent::default();
-        assert_eq!(spent.begin([token(1, 2), token(1, 2), token(2, 1), token(1, 2)]).err(), Some(3));
+        assert_eq!(spent.begin([token(1, 2), token(1, 2), token(2, 1), token(1, 2)]).err(), Some(vec![3]));
         assert!(spent.has_left(Uuid::from_u128(2), 1));
         spent.begin([token(1, 2), token(2, 1), token(1, 2)]).unwrap().commit();
-        assert_eq!(spent.begin([token(1, 2)]).err(), Some(0));
+        assert_eq!(spent.begin([token(1, 2)]).err(), Some(vec![0]));
     }
 
     #[test]

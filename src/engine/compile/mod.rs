@@ -5,6 +5,7 @@ pub mod rules;
 pub mod target;
 
 mod fields;
+mod guarding;
 
 use std::collections::HashSet;
 
@@ -33,6 +34,8 @@ pub struct Compiled {
     pub(crate) deciding: RuleSet,
     /// Rules that add obligations, by priority.
     pub(crate) modifying: RuleSet,
+    /// The guardrails that are switched on.
+    pub(crate) guarding: RuleSet,
     pub(crate) fields: FieldCheck,
     agents: HashSet<Box<str>, RandomState>,
     actions: HashSet<Box<str>, RandomState>,
@@ -49,7 +52,7 @@ pub(crate) struct RuleSet {
 ///
 /// # Errors
 /// The findings say which expressions do not stand, all of them.
-pub fn bundle(bundle: Bundle) -> Result<Compiled, Vec<Finding>> {
+pub fn bundle(mut bundle: Bundle) -> Result<Compiled, Vec<Finding>> {
     let mut slots = SlotTable::default();
     let (deciding, modifying): (Vec<usize>, Vec<usize>) = ranked(&bundle.rules)
         .into_iter()
@@ -69,15 +72,22 @@ pub fn bundle(bundle: Bundle) -> Result<Compiled, Vec<Finding>> {
             return Err(findings);
         }
     };
+    if slots.reads_usage() {
+        bundle.guardrails.push(guarding::usage());
+    }
+    let mut reads = Reads { slots: &mut slots, data: &bundle.data, shared: &mut shared };
+    let guarding = guarding::rules_of(&bundle, &mut reads);
+    let guarding = guarding
+        .map_err(|problem| vec![Finding::error(Code::BadExpression, Place::default(), problem.message)])?;
     let mut axes = Axes::default();
     let mut indexed = |mut rules: Rules| {
         let index = Index::of(&mut rules, &mut axes, slots.len());
         RuleSet { rules, index }
     };
-    let (deciding, modifying) = (indexed(deciding), indexed(modifying));
+    let (deciding, modifying, guarding) = (indexed(deciding), indexed(modifying), indexed(guarding));
     let (agents, actions) = vocabulary(&bundle);
     let fields = FieldCheck::of(&bundle.fields);
-    Ok(Compiled { bundle, slots, axes, deciding, modifying, fields, agents, actions })
+    Ok(Compiled { bundle, slots, axes, deciding, modifying, guarding, fields, agents, actions })
 }
 
 impl Compiled {
@@ -99,9 +109,23 @@ impl Compiled {
         self.slots.reads_usage()
     }
 
-    /// The guardrails that are switched on.
+    /// Its guardrails, in the order in which [`crate::guardrail::Live::reconcile`] is given them
+    /// and [`crate::decide::Visit`] finds them: those of the document, then what keeps `usage`.
+    #[must_use]
+    pub fn guardrails(&self) -> &[Guardrail] {
+        &self.bundle.guardrails
+    }
+
+    /// The place of what keeps `usage` among the guardrails, where the bundle reads it.
+    #[must_use]
+    pub fn usage_guardrail(&self) -> Option<usize> {
+        self.reads_usage().then(|| self.bundle.guardrails.len().saturating_sub(1))
+    }
+
+    /// The guardrails of the document that are switched on.
     pub fn enabled_guardrails(&self) -> impl Iterator<Item = &Guardrail> {
-        self.bundle.guardrails.iter().filter(|g| g.state == guardrail::State::Enabled)
+        let own = self.bundle.guardrails.iter().filter(|g| !g.name.value.is_internal());
+        own.filter(|g| g.state == guardrail::State::Enabled)
     }
 
     /// The agent's name as a metric may carry it: one of the bundle's own vocabulary, else

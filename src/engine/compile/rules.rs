@@ -282,17 +282,17 @@ impl<'a> RuleRef<'a> {
         self.head.fails_closed && (matches!(self.head.constant, Truth::Error) || self.head.programs > 0)
     }
 
+    /// Whether its target fits a request for which the index offered it.
+    #[must_use]
+    pub fn is_about(self, request: &Request<'a>, environment: &str) -> bool {
+        let needs = slice(&self.rules.needs, self.head.first_need, self.head.unproved.into());
+        self.fits_phase(request.phase) && needs.iter().all(|need| need.holds(request, environment))
+    }
+
     /// What target and conditions say of a request for which the index offered the rule.
     #[must_use]
     pub fn holds(self, request: &Request<'a>, environment: &str, slots: &Slots<'a>, now: WallTime) -> Truth {
-        if !self.fits_phase(request.phase) {
-            return Truth::False;
-        }
-        let needs = slice(&self.rules.needs, self.head.first_need, self.head.unproved.into());
-        if !needs.iter().all(|need| need.holds(request, environment)) {
-            return Truth::False;
-        }
-        self.conditions(slots, now)
+        if self.is_about(request, environment) { self.conditions(slots, now) } else { Truth::False }
     }
 
     /// The first field of its target that the request does not fit; `None` when it fits all.

@@ -62,7 +62,34 @@ pub struct SlotTable {
     either: Vec<Either>,
     context: Node,
     whole_context: Option<SlotId>,
-    usage: Vec<Usage>,
+    usage: Vec<(Usage, SlotId)>,
+}
+
+/// What a tenant's run has used so far; money in units of the currency.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct UsedSoFar {
+    /// Tool calls.
+    pub tool_calls: f64,
+    /// LLM calls.
+    pub llm_calls: f64,
+    /// LLM tokens.
+    pub llm_tokens: f64,
+    /// Money.
+    pub cost: f64,
+    /// Compute units.
+    pub compute: f64,
+}
+
+impl UsedSoFar {
+    const fn of(&self, measure: Usage) -> f64 {
+        match measure {
+            Usage::ToolCalls => self.tool_calls,
+            Usage::LlmCalls => self.llm_calls,
+            Usage::LlmTokens => self.llm_tokens,
+            Usage::Cost => self.cost,
+            Usage::Compute => self.compute,
+        }
+    }
 }
 
 /// A bare name: the request's own field where set, else the context's.
@@ -122,15 +149,21 @@ impl SlotTable {
                 }
                 node.slot = Some(slot);
             }
-            Path::Usage(measure) => self.usage.push(*measure),
+            Path::Usage(measure) => self.usage.push((*measure, slot)),
             // Constants are compiled in; nothing fills this slot.
             Path::Data(_) => {}
         }
         slot
     }
 
-    /// Puts the request's values into their slots.
-    pub fn fill<'a>(&self, request: &Request<'a>, environment: &'a str, into: &mut Slots<'a>) {
+    /// Puts the request's values into their slots, and what its tenant and run have used.
+    pub fn fill<'a>(
+        &self,
+        request: &Request<'a>,
+        environment: &'a str,
+        usage: Option<&UsedSoFar>,
+        into: &mut Slots<'a>,
+    ) {
         into.start(self.len());
         if let Some(slot) = self.whole_context {
             into.put(slot, Slot::Value(View::Map(request.context)));
@@ -146,6 +179,11 @@ impl SlotTable {
                 (own, _) => own,
             };
             into.put(either.slot, chosen);
+        }
+        if let Some(used) = usage {
+            for (measure, slot) in &self.usage {
+                into.put(*slot, Slot::Value(View::Number(used.of(*measure))));
+            }
         }
     }
 }
@@ -184,6 +222,39 @@ impl Node {
             into.put(slot, Slot::Broken);
         }
         self.children.values().for_each(|child| child.break_off(into));
+    }
+}
+
+/// What a path of the request holds, for those who read one field and have no slots. `data` and
+/// `usage` are no fields of a request.
+#[must_use]
+pub fn read<'a>(request: &Request<'a>, environment: &'a str, path: &Path) -> Slot<'a> {
+    let in_context = |segments: &mut dyn Iterator<Item = &str>| {
+        let mut here = View::Map(request.context);
+        for segment in segments {
+            match here {
+                View::Map(fields) => match fields.field(segment) {
+                    Some(found) => here = found,
+                    None => return Slot::Absent,
+                },
+                View::Null | View::Bool(_) | View::Number(_) | View::Str(_) | View::List(_) => {
+                    return Slot::Broken;
+                }
+            }
+        }
+        Slot::Value(here)
+    };
+    match path {
+        Path::Request(field) => own_field(request, environment, *field),
+        Path::Either(field) => match own_field(request, environment, *field) {
+            own @ (Slot::Value(_) | Slot::Broken) => own,
+            own @ (Slot::Unset(_) | Slot::Absent) => match in_context(&mut field.name().split('.')) {
+                Slot::Absent => own,
+                found => found,
+            },
+        },
+        Path::Context(segments) => in_context(&mut segments.iter().map(|segment| &**segment)),
+        Path::Data(_) | Path::Usage(_) => Slot::Absent,
     }
 }
 

@@ -1,39 +1,49 @@
 //! Authorize: a rule decides, then obligations are gathered (design 1.6).
 
+use super::guarding::find;
 use super::obligations::Merge;
-use super::{Answer, Decision, Request};
+use super::{Answer, Decision, Grant, Request};
 use crate::compile::Compiled;
 use crate::compile::index::{Asked, Pairs};
 use crate::compile::rules::{RuleRef, Verdict, VerdictKind};
-use crate::condition::slots::Slots;
+use crate::condition::slots::{Slots, UsedSoFar};
 use crate::condition::truth::Truth;
-use crate::model::{Disposition, Phase, ReasonCode, RuleEffect};
+use crate::model::{Disposition, Estimate, Phase, ReasonCode, RuleEffect};
 use crate::time::WallTime;
 
 /// Room to work in, kept by the caller from one decision to the next so that none allocates.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    slots: Slots<'static>,
-    pairs: Pairs,
+    pub(super) slots: Slots<'static>,
+    pub(super) pairs: Pairs,
     modifying: Vec<u32>,
+    /// The guardrails that are about the request.
+    pub(super) guarding: Vec<u32>,
 }
 
-/// Decides. Allocates nothing for `conditions`; does no I/O; reads no clock.
+/// Decides by the rules. Allocates nothing for `conditions`; does no I/O; reads no clock.
 ///
-/// `servers_environment` is that of a request that names none.
+/// `servers_environment` is that of a request that names none, `usage` what its tenant and run
+/// have used so far, where the bundle reads it. An action that the rules allow is still to be
+/// admitted by the guardrails that are about it: [`Visit::ask`](super::Visit::ask) asks them.
 pub fn authorize<'a>(
     bundle: &'a Compiled,
     request: &Request<'a>,
     servers_environment: &'a str,
     now: WallTime,
+    usage: Option<&UsedSoFar>,
     scratch: &mut Scratch,
 ) -> Decision<'a> {
     let environment = request.environment_or(servers_environment);
     let mut slots = std::mem::take(&mut scratch.slots).recycle();
-    bundle.slots.fill(request, environment, &mut slots);
+    bundle.slots.fill(request, environment, usage, &mut slots);
     bundle.axes.fit(request, &mut scratch.pairs);
     let asked = Asked { request, environment, slots: &slots, pairs: &scratch.pairs };
     let decision = Question { bundle, asked, now }.decide(&mut scratch.modifying);
+    scratch.guarding.clear();
+    if matches!(decision.answer, Answer::Allow(_)) {
+        find(bundle, &asked, &mut scratch.guarding);
+    }
     scratch.slots = slots.recycle();
     decision
 }
@@ -119,16 +129,24 @@ impl<'a> Question<'_, 'a> {
     }
 
     fn by_rule(&self, Chosen { verdict, by_error }: Chosen<'a>) -> Decision<'a> {
-        let effect = self.bundle.written(verdict).map(|rule| &rule.effect);
+        let written = self.bundle.written(verdict);
+        let effect = written.map(|rule| &rule.effect);
+        let allowed = Answer::Allow(super::Obligations::default());
         let (answer, code) = match (verdict.kind, effect) {
             (VerdictKind::Deny(disposition), _) => (Answer::Deny(disposition), ReasonCode::Rule),
             (VerdictKind::RequireApproval, Some(RuleEffect::RequireApproval(approval))) => {
-                let unverifiable = self.asked.request.has_grants;
-                let code =
-                    if unverifiable { ReasonCode::GrantUnverifiable } else { ReasonCode::ApprovalRequired };
-                (Answer::RequireApproval(approval), code)
+                let request = self.asked.request;
+                match request.grant {
+                    Grant::Accepted(rule) if *rule == verdict.id => (allowed, ReasonCode::GrantAccepted),
+                    Grant::Refused(code) => (Answer::RequireApproval(approval), code),
+                    Grant::Accepted(_) => (Answer::RequireApproval(approval), ReasonCode::GrantMismatch),
+                    Grant::None if request.grants.is_empty() => {
+                        (Answer::RequireApproval(approval), ReasonCode::ApprovalRequired)
+                    }
+                    Grant::None => (Answer::RequireApproval(approval), ReasonCode::GrantUnverifiable),
+                }
             }
-            (VerdictKind::Allow, _) => (Answer::Allow(super::Obligations::default()), ReasonCode::Rule),
+            (VerdictKind::Allow, _) => (allowed, ReasonCode::Rule),
             (VerdictKind::RequireApproval | VerdictKind::Modify, _) => {
                 (Answer::Deny(Disposition::Raise), ReasonCode::Rule)
             }
@@ -139,6 +157,9 @@ impl<'a> Question<'_, 'a> {
             reason_code,
             reason: &verdict.reason,
             rule: Some(&verdict.id),
+            guardrail: None,
+            estimate: written.and_then(|rule| rule.budget).unwrap_or_default(),
+            bad_cost: None,
             environment: self.asked.environment,
             other_errors: 0,
             context_violations: 0,
@@ -185,6 +206,9 @@ impl<'a> Question<'_, 'a> {
             reason_code,
             reason,
             rule: None,
+            guardrail: None,
+            estimate: Estimate { cost: None, compute: None, risk: None },
+            bad_cost: None,
             environment: self.asked.environment,
             other_errors: 0,
             context_violations: 0,

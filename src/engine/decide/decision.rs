@@ -1,7 +1,9 @@
 //! The answer to a request.
 
-use crate::id::RuleId;
-use crate::model::{Approval, Caps, Disposition, ReasonCode};
+use super::BadCost;
+use crate::guardrail::retry::RetryRules;
+use crate::id::{GuardrailName, RuleId};
+use crate::model::{Approval, Caps, Disposition, Estimate, ReasonCode};
 use crate::unit::Span;
 
 /// What was decided, and why. Borrows from the bundle and from the request.
@@ -13,8 +15,14 @@ pub struct Decision<'a> {
     pub reason_code: ReasonCode,
     /// Why, for people.
     pub reason: &'a str,
-    /// The rule that decided; `None` where a default did.
+    /// The rule that decided; `None` where a default or a guardrail did.
     pub rule: Option<&'a RuleId>,
+    /// The guardrail that refused.
+    pub guardrail: Option<&'a GuardrailName>,
+    /// What the rule that allowed says the action uses.
+    pub estimate: Estimate,
+    /// The cost that could not be read.
+    pub bad_cost: Option<BadCost<'a>>,
     /// The environment it was decided in.
     pub environment: &'a str,
     /// Rules whose condition erred without deciding, as far as they were evaluated.
@@ -32,6 +40,8 @@ pub enum Answer<'a> {
     Deny(Disposition),
     /// Wait for people.
     RequireApproval(&'a Approval),
+    /// Not now; after this, perhaps.
+    Throttle(Span),
 }
 
 /// What the caller must keep when it is allowed.
@@ -43,4 +53,15 @@ pub struct Obligations<'a> {
     pub limits: Caps,
     /// The longest that the action may take.
     pub timeout: Option<Span>,
+    /// Whether and when to try again if it fails.
+    pub retry: Option<RetryPlan<'a>>,
+}
+
+/// The retry policy that RetryDecision will follow.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RetryPlan<'a> {
+    /// The guardrail that says it.
+    pub guardrail: &'a GuardrailName,
+    /// What it says.
+    pub rules: &'a RetryRules,
 }

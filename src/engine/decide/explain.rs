@@ -5,7 +5,7 @@ use super::{Answer, Decision, Request, Scratch, authorize};
 use crate::compile::Compiled;
 use crate::compile::index::{Asked, Pairs};
 use crate::compile::rules::{Part, PartBy, RuleRef, VerdictKind};
-use crate::condition::slots::{Slot, Slots, own_field};
+use crate::condition::slots::{Slot, Slots, UsedSoFar, own_field};
 use crate::condition::truth::Truth;
 use crate::id::RuleId;
 use crate::time::WallTime;
@@ -68,12 +68,13 @@ pub fn explain<'a>(
     request: &Request<'a>,
     servers_environment: &'a str,
     now: WallTime,
+    usage: Option<&UsedSoFar>,
     scratch: &mut Scratch,
 ) -> Explanation<'a> {
-    let decision = authorize(bundle, request, servers_environment, now, scratch);
+    let decision = authorize(bundle, request, servers_environment, now, usage, scratch);
     let environment = request.environment_or(servers_environment);
     let mut slots = Slots::default();
-    bundle.slots.fill(request, environment, &mut slots);
+    bundle.slots.fill(request, environment, usage, &mut slots);
     let asked = Asked { request, environment, slots: &slots, pairs: &Pairs::default() };
     let question = Question { bundle, asked, now };
     let mut rules: Vec<RuleTrace<'a>> = Vec::new();

@@ -3,9 +3,11 @@
 mod authorize;
 mod decision;
 mod explain;
+mod guarding;
 mod obligations;
 
-pub use crate::model::request::{Action, Estimate, Request, Subject};
+pub use crate::model::request::{Action, Estimate, Grant, Request, Subject};
 pub use authorize::{Scratch, authorize};
-pub use decision::{Answer, Decision, Obligations};
+pub use decision::{Answer, Decision, Obligations, RetryPlan};
 pub use explain::{Explanation, MAX_TRACES, RuleOutcome, RuleTrace, explain};
+pub use guarding::{BadCost, Visit, find_guardrails};

@@ -33,7 +33,7 @@ impl<'a> Merge<'a> {
     /// The obligations; what is left of the caller's deadline caps a timeout that there is.
     pub(super) fn finish(self, time_left: Option<Span>) -> Obligations<'a> {
         let timeout = self.timeout.map(|own| time_left.map_or(own, |left| own.min(left)));
-        Obligations { mode: self.mode, limits: self.limits, timeout }
+        Obligations { mode: self.mode, limits: self.limits, timeout, retry: None }
     }
 
     /// The strictest is the lowest; a mode that is not listed is stricter than all that are.
@@ -42,7 +42,8 @@ impl<'a> Merge<'a> {
     }
 }
 
-fn shortest(a: Option<Span>, b: Option<Span>) -> Option<Span> {
+/// The shorter of two, where there are two.
+pub(super) fn shortest(a: Option<Span>, b: Option<Span>) -> Option<Span> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (one, other) => one.or(other),

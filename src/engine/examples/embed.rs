@@ -6,7 +6,7 @@
 
 #![expect(clippy::print_stdout, reason = "an example shows what comes out")]
 
-use tollgate_engine::decide::{Action, Answer, Estimate, Request, Scratch, Subject, authorize};
+use tollgate_engine::decide::{Action, Answer, Estimate, Grant, Request, Scratch, Subject, authorize};
 use tollgate_engine::model::Phase;
 use tollgate_engine::read::{Bounds, SourceFile};
 use tollgate_engine::time::WallTime;
@@ -102,17 +102,19 @@ fn main() {
             request_id: "",
             batch_id: "",
             attempt: 0,
-            has_grants: false,
+            grants: &Vec::<String>::new(),
+            grant: Grant::None,
             dry_run: false,
             time_left: None,
         };
         // Time comes in as an argument; a server would ask its clock.
         let now = WallTime::from_nanos(1_700_000_000_000_000_000);
-        let decision = authorize(&compiled, &request, "production", now, &mut scratch);
+        let decision = authorize(&compiled, &request, "production", now, None, &mut scratch);
         let answer = match decision.answer {
             Answer::Allow(obligations) => format!("ALLOW in mode {}", obligations.mode),
             Answer::Deny(_) => "DENY".to_owned(),
             Answer::RequireApproval(_) => "REQUIRE_APPROVAL".to_owned(),
+            Answer::Throttle(wait) => format!("THROTTLE for {} s", wait.seconds()),
         };
         println!("refund of {amount}: {answer} ({}: {})", decision.reason_code.name(), decision.reason);
     }

@@ -99,7 +99,12 @@ impl Ledger {
         known.unwrap_or_else(|| spent(None))
     }
 
-    fn with_state<T>(&self, guard: &Guard, key: &[u8], read: impl FnOnce(&mut State) -> T) -> Option<T> {
+    pub(super) fn with_state<T>(
+        &self,
+        guard: &Guard,
+        key: &[u8],
+        read: impl FnOnce(&mut State) -> T,
+    ) -> Option<T> {
         let hash = self.table.seed().hash(guard.id, key);
         let mut shard = self.table.lock_for(hash)?;
         let place = shard.find(hash, guard.id, key)?;
@@ -143,9 +148,7 @@ impl Ledger {
 fn policy<'a, 'g>(asks: &'a Asks<'g>) -> Option<(Ask<'g>, &'a [u8])> {
     let policies =
         asks.iter().filter(|(ask, _)| matches!(ask.guard.rules, Rules::Retry(_)) && !ask.guard.is_shadow());
-    policies.min_by(|(a, _), (b, _)| {
-        b.guard.priority.cmp(&a.guard.priority).then_with(|| a.guard.name.cmp(&b.guard.name))
-    })
+    policies.reduce(|a, b| if std::ptr::eq(a.0.guard.preferred(b.0.guard), a.0.guard) { a } else { b })
 }
 
 #[cfg(test)]

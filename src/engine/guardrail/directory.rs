@@ -21,6 +21,8 @@ pub struct Directory {
     scanning: Mutex<()>,
     evicted: AtomicU64,
     dropped: AtomicU64,
+    /// How often it refused, and how often it would have.
+    refused: [AtomicU64; 2],
     /// The end of the latest window that a budget entered, in nanoseconds since 1970.
     window_end: AtomicI64,
     /// When an operator last emptied all of it.
@@ -64,6 +66,7 @@ impl Default for Directory {
             scanning: Mutex::new(()),
             evicted: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
+            refused: [AtomicU64::new(0), AtomicU64::new(0)],
             window_end: AtomicI64::new(i64::MIN),
             reset_at: AtomicU64::new(0),
             hold: AtomicU64::new(0),
@@ -85,6 +88,17 @@ impl Directory {
     /// How many reports could not be kept, for want of room for their key.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// How often it refused, or, as a shadow, would have.
+    pub fn refused(&self, shadow: bool) -> u64 {
+        let [enforced, in_shadow] = &self.refused;
+        if shadow { in_shadow } else { enforced }.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_refused(&self, shadow: bool) {
+        let [enforced, in_shadow] = &self.refused;
+        if shadow { in_shadow } else { enforced }.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many bytes it keeps outside itself.

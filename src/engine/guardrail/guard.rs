@@ -147,6 +147,13 @@ impl Guard {
         }
     }
 
+    /// Of two retry policies the one to follow: the higher priority, then the first name.
+    #[must_use]
+    pub fn preferred<'g>(&'g self, other: &'g Self) -> &'g Self {
+        let order = other.priority.cmp(&self.priority).then_with(|| self.name.cmp(&other.name));
+        if order.is_le() { self } else { other }
+    }
+
     /// The length of a budget's windows.
     pub(super) fn window_length(&self) -> Option<Span> {
         match &self.rules {
@@ -177,6 +184,17 @@ impl Guard {
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.keys.dropped()
+    }
+
+    /// How often it refused, or, as a shadow, would have.
+    #[must_use]
+    pub fn refused(&self, shadow: bool) -> u64 {
+        self.keys.refused(shadow)
+    }
+
+    /// Counts a refusal that became an answer.
+    pub fn count_refused(&self) {
+        self.keys.count_refused(self.is_shadow());
     }
 
     /// Whether it only counts what it would refuse.
@@ -239,6 +257,15 @@ impl Rules {
             Self::Sampling(..) => "sampling",
             Self::Retry(_) => "retry",
             Self::Timeout(_) => "timeout",
+        }
+    }
+
+    /// The name of the type, as bundles spell it.
+    #[must_use]
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::SlidingWindow(_) | Self::TokenBucket(_) | Self::PerFlush(_) => "rate_limit",
+            other => other.kind(),
         }
     }
 

@@ -31,6 +31,15 @@ pub struct Item<'a, 'g> {
     pub facts: &'a Facts,
 }
 
+/// How a batch is gone through.
+#[derive(Clone, Copy)]
+struct Attempt {
+    /// A table without room for a key refuses now.
+    last: bool,
+    /// What was charged stays, if all are admitted.
+    keep: bool,
+}
+
 impl Ledger {
     /// An empty ledger. The seed spreads keys over its shards; nobody outside should know it.
     #[must_use]
@@ -53,11 +62,28 @@ impl Ledger {
     /// Charges all requests of a batch, one after the other at one instant, if all are admitted;
     /// otherwise nothing has changed. The verdicts stand in the order of the items.
     pub fn charge_all<'g>(&self, items: &[Item<'_, 'g>], at: At, draw: &mut Draw) -> Vec<Verdict<'g>> {
+        self.go_through(items, at, draw, true)
+    }
+
+    /// What [`Ledger::charge_all`] would say of each, one after the other, charging nothing in
+    /// the end: another part of the batch is refused.
+    pub fn peek_all<'g>(&self, items: &[Item<'_, 'g>], at: At, draw: &mut Draw) -> Vec<Verdict<'g>> {
+        self.go_through(items, at, draw, false)
+    }
+
+    fn go_through<'g>(
+        &self,
+        items: &[Item<'_, 'g>],
+        at: At,
+        draw: &mut Draw,
+        keep: bool,
+    ) -> Vec<Verdict<'g>> {
         let lines: Vec<Lines<'g, '_>> = items.iter().map(|item| lines(&self.table, item.asks)).collect();
         let mut round = 0_u32;
         loop {
             round = round.saturating_add(1);
-            match self.attempt(items, &lines, at, draw, round >= ROUNDS) {
+            let last = round >= ROUNDS;
+            match self.attempt(items, &lines, at, draw, Attempt { last, keep }) {
                 Ok(verdicts) => return verdicts,
                 Err(full) => self.make_room(full, at),
             }
@@ -85,11 +111,11 @@ impl Ledger {
         lines: &[Lines<'g, '_>],
         at: At,
         draw: &mut Draw,
-        last: bool,
+        Attempt { last, keep }: Attempt,
     ) -> Result<Vec<Verdict<'g>>, &'g Guard> {
         let each = items.iter().zip(lines);
         let all = each.clone().flat_map(|(item, lines)| lines.iter().map(|line| (line, item.facts)));
-        let mut sheet = Sheet::open(&self.table, all, true, items.len() > 1);
+        let mut sheet = Sheet::open(&self.table, all, true, items.len() > 1 || !keep);
         let mut verdicts = Vec::with_capacity(items.len());
         for (item, lines) in each.clone() {
             let refused = sheet.check(lines, item.facts, at, true);
@@ -105,7 +131,7 @@ impl Ledger {
             }
             verdicts.push(verdict);
         }
-        if verdicts.iter().any(|verdict| !verdict.is_allowed()) {
+        if !keep || verdicts.iter().any(|verdict| !verdict.is_allowed()) {
             sheet.undo();
             for verdict in &mut verdicts {
                 verdict.tickets.clear();

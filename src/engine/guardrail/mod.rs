@@ -31,6 +31,7 @@ pub mod settle;
 pub mod snapshot;
 pub mod state;
 pub mod sweep;
+pub mod usage;
 pub mod verdict;
 
 pub mod directory;

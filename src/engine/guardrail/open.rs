@@ -212,6 +212,16 @@ impl<M> OpenTable<M> {
         }
     }
 
+    /// Notes that a decision that took nothing was reported; whether it is the first time.
+    pub fn settle_once(&self, id: u128, now: Moment) -> bool {
+        let Some(mut shard) = self.shard(id) else { return false };
+        let first = !shard.settled.contains(&id);
+        if first {
+            shard.settled(id, now, self.most);
+        }
+        first
+    }
+
     /// Remembers that a decision was settled before a restart.
     pub fn remember(&self, id: u128, when: Moment) {
         if let Some(mut shard) = self.shard(id) {

@@ -80,6 +80,27 @@ impl Live {
         views
     }
 
+    /// How many keys of a breaker are in each state; one whose every key is held counts as one.
+    #[must_use]
+    pub fn breakers(&self, guard: &Guard, at: At) -> [(&'static str, u64); 5] {
+        let mut states = ["closed", "open", "half_open", "forced_open", "disabled"].map(|name| (name, 0));
+        let mut add = |state: BreakerState| {
+            if let Some((_, count)) = states.iter_mut().find(|(name, _)| *name == state.name()) {
+                *count = u64::saturating_add(*count, 1);
+            }
+        };
+        match guard.keys.hold() {
+            Hold::Open => add(BreakerState::ForcedOpen),
+            Hold::Disabled => add(BreakerState::Disabled),
+            Hold::None => {
+                for view in self.view(guard, usize::MAX, at) {
+                    view.breaker.into_iter().for_each(&mut add);
+                }
+            }
+        }
+        states
+    }
+
     /// What an operator holds all keys of a breaker in.
     #[must_use]
     pub fn hold(guard: &Guard) -> Hold {

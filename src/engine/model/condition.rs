@@ -18,6 +18,21 @@ pub enum Path {
     Usage(Usage),
 }
 
+impl std::fmt::Display for Path {
+    /// The path as a request spells it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Request(field) | Self::Either(field) => f.write_str(field.name()),
+            Self::Context(path) => write!(f, "context.{}", path.join(".")),
+            Self::Data(path) => write!(f, "data.{}", path.join(".")),
+            Self::Usage(measure) => {
+                let named = Usage::ALL.iter().find(|(_, own)| own == measure);
+                write!(f, "usage.{}", named.map_or("", |(name, _)| name))
+            }
+        }
+    }
+}
+
 /// What a tenant's run has used so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Usage {

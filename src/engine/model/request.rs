@@ -1,6 +1,7 @@
 //! What a caller asks, borrowed from wherever it came from.
 
-use super::{ActionKind, Phase};
+use super::{ActionKind, Phase, ReasonCode};
+use crate::id::RuleId;
 use crate::unit::{Money, Span};
 use crate::value::{Fields, Seq};
 
@@ -32,12 +33,27 @@ pub struct Request<'a> {
     pub batch_id: &'a str,
     /// 0 on the first attempt.
     pub attempt: u32,
-    /// Whether grants came with it.
-    pub has_grants: bool,
+    /// The grants that came with it, texts.
+    pub grants: &'a dyn Seq,
+    /// What became of them.
+    pub grant: Grant<'a>,
     /// Look, and charge nothing.
     pub dry_run: bool,
     /// What is left of the caller's own deadline.
     pub time_left: Option<Span>,
+}
+
+/// What became of the grants that came with a request. The engine knows no keys: who calls it
+/// verifies them, for the rule that asks for approval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Grant<'a> {
+    /// None was presented, or none was looked at yet.
+    #[default]
+    None,
+    /// None of them holds; why the last one does not.
+    Refused(ReasonCode),
+    /// One of them holds for this rule, as long as this rule decides.
+    Accepted(&'a RuleId),
 }
 
 /// On whose behalf an action runs.

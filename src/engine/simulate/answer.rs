@@ -19,6 +19,7 @@ pub fn json(decision: &Decision<'_>, bundle: &Compiled, now: WallTime) -> Value 
         Answer::Allow(_) => ("ALLOW", "PROCEED"),
         Answer::Deny(_) => ("DENY", "NONE"),
         Answer::RequireApproval(_) => ("REQUIRE_APPROVAL", "REQUEST_APPROVAL"),
+        Answer::Throttle(_) => ("THROTTLE", "RETRY"),
     };
     let mut all = Map::new();
     all.insert("effect".into(), effect.into());
@@ -32,6 +33,9 @@ pub fn json(decision: &Decision<'_>, bundle: &Compiled, now: WallTime) -> Value 
     match &decision.answer {
         Answer::Allow(obligations) => put(&mut all, "obligations", self::obligations(obligations)),
         Answer::RequireApproval(approval) => put(&mut all, "approval", self::approval(approval, now)),
+        Answer::Throttle(wait) => {
+            all.insert("retry_after".into(), span(*wait).into());
+        }
         Answer::Deny(_) => {}
     }
     all.insert("bundle".into(), origin(decision, bundle));

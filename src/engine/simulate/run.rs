@@ -50,7 +50,7 @@ fn ask(question: &Question, bundle: &Compiled, coverage: &mut Coverage, scratch:
         Ok(request) => request,
         Err(refused) => return judge_refusal(&question.expected, refused),
     };
-    let explanation = explain(bundle, &request.request(), &question.environment, question.now, scratch);
+    let explanation = explain(bundle, &request.request(), &question.environment, question.now, None, scratch);
     coverage.add(&explanation);
     let mut answer = answer::json(&explanation.decision, bundle, question.now);
     if let (Value::Object(fields), false) = (&mut answer, request.request().request_id.is_empty()) {

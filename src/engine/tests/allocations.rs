@@ -85,6 +85,7 @@ impl Seen {
             }
             Answer::Deny(_) => self.deny |= decision.rule.is_some(),
             Answer::RequireApproval(_) => self.approval = true,
+            Answer::Throttle(_) => unreachable!("no guardrail is asked here"),
         }
     }
 }
@@ -105,7 +106,7 @@ fn a_decision_allocates_nothing() {
             let mut decide = |turn: usize| {
                 let request = workload.request(turn);
                 let before = ALLOCATIONS.get();
-                let decision = authorize(&compiled, &request, "production", NOW, &mut scratch);
+                let decision = authorize(&compiled, &request, "production", NOW, None, &mut scratch);
                 let allocations = ALLOCATIONS.get() - before;
                 seen.note(&decision);
                 allocations
@@ -124,7 +125,7 @@ fn the_counter_counts() {
     let (workload, compiled) = prepared(Kind::Exact, 10, |_| ());
     let before = ALLOCATIONS.get();
     let request = workload.request(0);
-    explain(&compiled, &request, "production", NOW, &mut Scratch::default());
+    explain(&compiled, &request, "production", NOW, None, &mut Scratch::default());
     assert!(ALLOCATIONS.get() > before);
 }
 
@@ -180,7 +181,7 @@ fn rules_looked_at(kind: Kind, rules: usize) -> f64 {
         let context = WatchedContext { entries: plain.context, looked_into: Cell::new(0) };
         let request =
             Request { context: &context, subject: Subject { roles: &roles, ..plain.subject }, ..plain };
-        authorize(&compiled, &request, "production", NOW, &mut scratch);
+        authorize(&compiled, &request, "production", NOW, None, &mut scratch);
         let (looked, has) = (context.looked_into.get(), context.len());
         assert!(looked <= has, "{kind:?}: {looked} looks at {has} entries");
     }

@@ -14,23 +14,23 @@ const MAX_SECONDS: i64 = 1_000_000_000;
 pub(super) fn estimate(sent: Option<&pb::Estimate>, wrong: &mut Violations) -> Estimate {
     let Some(sent) = sent else { return Estimate::default() };
     Estimate {
-        cost: sent.cost.and_then(|cost| money(cost, wrong)),
+        cost: sent.cost.and_then(|cost| money(cost, "estimate.cost", wrong)),
         tokens: sent.tokens.and_then(|n| count(n, "estimate.tokens", wrong)),
         compute: sent.compute.and_then(|n| count(n, "estimate.compute", wrong)),
         duration: span(sent.duration.as_ref(), "estimate.duration", wrong),
     }
 }
 
-fn money(cost: f64, wrong: &mut Violations) -> Option<Money> {
+pub(super) fn money(cost: f64, field: &'static str, wrong: &mut Violations) -> Option<Money> {
     let money = Money::from_units(cost);
     if money.is_none() {
         let what = format!("is {cost}; send a number from 0 to {}", Money::MAX);
-        wrong.add(Place::Field("estimate.cost"), what);
+        wrong.add(Place::Field(field), what);
     }
     money
 }
 
-fn count(n: i64, field: &'static str, wrong: &mut Violations) -> Option<u64> {
+pub(super) fn count(n: i64, field: &'static str, wrong: &mut Violations) -> Option<u64> {
     let count = u64::try_from(n).ok();
     if count.is_none() {
         wrong.add(Place::Field(field), format!("is {n}; send 0 or more"));

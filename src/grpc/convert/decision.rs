@@ -6,7 +6,8 @@ use tollgate_engine::model::{Caps, Disposition};
 use tollgate_engine::time::WallTime;
 use tollgate_engine::unit::{Money, Span};
 
-use crate::data_plane::{Answer, Arm, OpenApproval};
+use super::guardrail::{limit, refusal, retry_plan};
+use crate::data_plane::{Answer, Arm, BundleRef, OpenApproval};
 use crate::pb;
 
 /// The answer as it travels.
@@ -17,6 +18,7 @@ pub fn response(answer: &Answer<'_>) -> pb::AuthorizeResponse {
         Effect::Allow(_) => (pb::Effect::Allow, pb::NextAction::Proceed),
         Effect::Deny(_) => (pb::Effect::Deny, pb::NextAction::None),
         Effect::RequireApproval(_) => (pb::Effect::RequireApproval, pb::NextAction::RequestApproval),
+        Effect::Throttle(_) => (pb::Effect::Throttle, pb::NextAction::Retry),
     };
     pb::AuthorizeResponse {
         decision_id: answer.decision_id.to_string(),
@@ -29,14 +31,13 @@ pub fn response(answer: &Answer<'_>) -> pb::AuthorizeResponse {
         next_action: next_action.into(),
         obligations: obligations(&decision.answer),
         approval: answer.approval.as_ref().map(approval),
-        bundle: Some(bundle(answer)),
+        bundle: Some(bundle(answer.arm, answer.bundle, decision.environment)),
         decided_at: Some(timestamp(answer.decided_at)),
-        // No guardrail speaks yet.
-        guardrail: String::new(),
-        retry_after: None,
-        limits: Vec::new(),
-        report_within: None,
-        refusals: Vec::new(),
+        guardrail: decision.guardrail.map(|name| name.as_str().to_owned()).unwrap_or_default(),
+        retry_after: retry_after(&decision.answer),
+        limits: answer.verdict.limits.iter().map(limit).collect(),
+        report_within: answer.verdict.report_within.map(duration),
+        refusals: answer.verdict.refusals.iter().map(refusal).collect(),
     }
 }
 
@@ -44,18 +45,25 @@ const fn disposition(effect: &Effect<'_>) -> pb::Disposition {
     match effect {
         Effect::Deny(Disposition::Raise) => pb::Disposition::Raise,
         Effect::Deny(Disposition::Drop) => pb::Disposition::Drop,
-        Effect::Allow(_) | Effect::RequireApproval(_) => pb::Disposition::Unspecified,
+        Effect::Allow(_) | Effect::RequireApproval(_) | Effect::Throttle(_) => pb::Disposition::Unspecified,
     }
 }
 
 fn obligations(effect: &Effect<'_>) -> Option<pb::Obligations> {
-    let Effect::Allow(Obligations { mode, limits, timeout }) = effect else { return None };
+    let Effect::Allow(Obligations { mode, limits, timeout, retry }) = effect else { return None };
     Some(pb::Obligations {
         mode: (*mode).to_owned(),
         limits: (*limits != Caps::default()).then(|| caps(limits)),
         timeout: timeout.map(duration),
-        retry: None,
+        retry: retry.map(|plan| retry_plan(&plan)),
     })
+}
+
+const fn retry_after(effect: &Effect<'_>) -> Option<Duration> {
+    match effect {
+        Effect::Throttle(wait) => Some(duration(*wait)),
+        Effect::Allow(_) | Effect::Deny(_) | Effect::RequireApproval(_) => None,
+    }
 }
 
 fn caps(caps: &Caps) -> pb::Caps {
@@ -83,28 +91,34 @@ pub(super) fn approval(open: &OpenApproval<'_>) -> pb::Approval {
     }
 }
 
-fn bundle(answer: &Answer<'_>) -> pb::BundleInfo {
-    let arm = match answer.arm {
+/// Which bundle an answer comes from, as it travels.
+#[must_use]
+pub fn bundle(arm: Arm, bundle: Option<BundleRef<'_>>, environment: &str) -> pb::BundleInfo {
+    let arm = match arm {
         Arm::Stable => pb::Arm::Stable,
         Arm::Builtin => pb::Arm::Builtin,
     };
     pb::BundleInfo {
-        version: answer.bundle.map(|bundle| bundle.version.to_owned()).unwrap_or_default(),
-        digest: answer.bundle.map(|bundle| bundle.digest.to_owned()).unwrap_or_default(),
+        version: bundle.map(|bundle| bundle.version.to_owned()).unwrap_or_default(),
+        digest: bundle.map(|bundle| bundle.digest.to_owned()).unwrap_or_default(),
         arm: arm.into(),
-        stale: answer.bundle.is_some_and(|bundle| bundle.stale),
-        environment: answer.decision.environment.to_owned(),
+        stale: bundle.is_some_and(|bundle| bundle.stale),
+        environment: environment.to_owned(),
     }
 }
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
-fn duration(span: Span) -> Duration {
+/// A span as it travels.
+#[must_use]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "2^64 / 10^9 fits, and what is left is below 10^9"
+)]
+pub const fn duration(span: Span) -> Duration {
     let (seconds, nanos) = (span.nanos() / NANOS_PER_SECOND, span.nanos() % NANOS_PER_SECOND);
-    Duration {
-        seconds: i64::try_from(seconds).unwrap_or(i64::MAX),
-        nanos: i32::try_from(nanos).unwrap_or_default(),
-    }
+    Duration { seconds: seconds as i64, nanos: nanos as i32 }
 }
 
 /// A time as it travels.

@@ -5,6 +5,8 @@ mod amount;
 pub mod approval;
 mod context;
 pub mod decision;
+pub mod guardrail;
+pub mod report;
 pub mod request;
 pub mod trace;
 pub mod violation;

@@ -1,7 +1,7 @@
 //! `AuthorizeRequest` to the engine's request, which borrows from it.
 
 use prost::Message as _;
-use tollgate_engine::decide::{Action, Estimate, Request, Subject};
+use tollgate_engine::decide::{Action, Estimate, Grant, Request, Subject};
 use tollgate_engine::model::{ActionKind, Phase};
 use tollgate_engine::unit::Span;
 
@@ -29,7 +29,19 @@ impl Checked {
     ///
     /// # Errors
     /// Names each field that does not fit, the bound, and what to send instead.
-    pub fn new(mut sent: pb::AuthorizeRequest, limits: &Limits) -> Result<Self, Violations> {
+    pub fn new(sent: pb::AuthorizeRequest, limits: &Limits) -> Result<Self, Violations> {
+        Self::check(sent, limits, true)
+    }
+
+    /// The same of a request that may ask about no action in particular.
+    ///
+    /// # Errors
+    /// As [`Checked::new`].
+    pub fn without_action(sent: pb::AuthorizeRequest, limits: &Limits) -> Result<Self, Violations> {
+        Self::check(sent, limits, false)
+    }
+
+    fn check(mut sent: pb::AuthorizeRequest, limits: &Limits, of_action: bool) -> Result<Self, Violations> {
         let mut check = Check { limits, bytes: 0, wrong: Violations::default() };
         check.names(&sent);
         let mut walk = Walk::new(limits);
@@ -49,7 +61,7 @@ impl Checked {
             context: sent.context.take().unwrap_or_default(),
             rest: sent,
         };
-        if checked.action.name.is_empty() {
+        if of_action && checked.action.name.is_empty() {
             let what = "is required; name what is to be done";
             check.wrong.add(Place::Field("action.name"), what);
         }
@@ -90,7 +102,8 @@ impl Checked {
             request_id: &rest.request_id,
             batch_id: &rest.batch_id,
             attempt: rest.attempt,
-            has_grants: !rest.grants.is_empty(),
+            grants: &rest.grants,
+            grant: Grant::None,
             dry_run: rest.dry_run,
             time_left: self.time_left,
         }

@@ -242,7 +242,7 @@ fn every_field_reaches_the_engine() {
     assert_eq!((estimate.tokens, estimate.compute), (Some(7), Some(8)));
     assert_eq!(estimate.duration.map(tollgate_engine::unit::Span::seconds), Some(1.5));
     assert_eq!(request.time_left.map(tollgate_engine::unit::Span::seconds), Some(9.0));
-    assert!(request.has_grants && request.dry_run);
+    assert!(!request.grants.is_empty() && request.dry_run);
     let Some(View::Map(inner)) = request.context.field("a") else { panic!("a map") };
     let Some(View::List(list)) = inner.field("b") else { panic!("a list") };
     assert!(matches!((list.at(0), list.at(1)), (Some(View::Bool(true)), Some(View::Null))));

@@ -62,6 +62,26 @@ impl Violations {
         self.told.is_empty()
     }
 
+    /// Takes over what is wrong with an element of a list.
+    pub fn adopt(&mut self, list: &'static str, index: usize, own: Self) {
+        for (place, what) in own.told {
+            if self.told.len() < TOLD {
+                self.told.push((cut(format!("{list}[{index}].{place}"), PATH_BYTES), what));
+            } else {
+                self.more += 1;
+            }
+        }
+        self.more += own.more;
+    }
+
+    /// A cost that is no number of units.
+    #[must_use]
+    pub fn unit_cost(field: &str) -> Self {
+        let what = "is what a rate limit reads as its cost; send a whole number from 0 to 2^53";
+        let place = cut(field.to_owned(), PATH_BYTES);
+        Self { told: vec![(place, what.to_owned())], more: 0 }
+    }
+
     /// One violation.
     #[must_use]
     pub fn one(field: &'static str, what: impl fmt::Display) -> Self {

@@ -117,5 +117,5 @@ fn prepared(kind: Kind, rules: usize) -> (Workload, Compiled) {
 /// One decision; its result is hidden from the optimiser.
 fn decide(workload: &Workload, compiled: &Compiled, turn: usize, scratch: &mut Scratch) {
     let request = workload.request(turn);
-    black_box(authorize(compiled, black_box(&request), "production", NOW, scratch));
+    black_box(authorize(compiled, black_box(&request), "production", NOW, None, scratch));
 }

@@ -9,7 +9,7 @@ mod everyday;
 pub mod shape;
 mod worst;
 
-use tollgate_engine::decide::{Action, Estimate, Request, Subject};
+use tollgate_engine::decide::{Action, Estimate, Grant, Request, Subject};
 use tollgate_engine::model::{Bundle, Phase};
 use tollgate_engine::value::ConstMap;
 
@@ -157,7 +157,8 @@ impl Workload {
             request_id: "req-000001",
             batch_id: "",
             attempt: 0,
-            has_grants: false,
+            grants: &NONE,
+            grant: Grant::None,
             dry_run: false,
             time_left: None,
         }

@@ -5,7 +5,7 @@ use crate::compile::{Compiled, bundle};
 use crate::condition::glob::Glob;
 use crate::condition::truth::Truth;
 use crate::id::{Digest, RuleId};
-use crate::model::request::{Action, Estimate, Request, Subject};
+use crate::model::request::{Action, Estimate, Grant, Request, Subject};
 use crate::model::{
     Approval, Bundle, Condition, Defaults, Disposition, Path, Pattern, Phase, Phases, Place, Rule,
     RuleEffect, Scope, Spelling, Target,
@@ -212,12 +212,13 @@ fn the_index_finds_what_a_walk_finds() {
                 request_id: "",
                 batch_id: "",
                 attempt: 0,
-                has_grants: false,
+                grants: &roles,
+                grant: Grant::None,
                 dry_run: false,
                 time_left: None,
             };
             let mut slots = Slots::default();
-            bundle.slots.fill(&request, "default", &mut slots);
+            bundle.slots.fill(&request, "default", None, &mut slots);
             let mut pairs = Pairs::default();
             bundle.axes.fit(&request, &mut pairs);
             let asked = Asked { request: &request, environment: "default", slots: &slots, pairs: &pairs };

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::request::{Action, Estimate, Request, Subject};
+use crate::model::request::{Action, Estimate, Grant, Request, Subject};
 use crate::model::{ActionKind, Phase};
 use crate::unit::{Money, Span};
 use crate::value::{Const, ConstMap};
@@ -78,12 +78,13 @@ fn says(source: &str) -> Result<Truth, String> {
         request_id: "",
         batch_id: "",
         attempt: 0,
-        has_grants: false,
+        grants: &tags,
+        grant: Grant::None,
         dry_run: false,
         time_left: None,
     };
     let mut filled = Slots::default();
-    slots.fill(&request, "production", &mut filled);
+    slots.fill(&request, "production", None, &mut filled);
     let now = "2024-06-15T22:30:00Z".parse::<jiff::Timestamp>().unwrap().into();
     Ok(parts
         .iter()

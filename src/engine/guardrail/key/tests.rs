@@ -1,7 +1,7 @@
 //! What keys are apart, and what they are the same.
 
 use super::*;
-use crate::model::request::{Action, Estimate, Subject};
+use crate::model::request::{Action, Estimate, Grant, Subject};
 use crate::model::{Field, Phase};
 use crate::value::{Const, ConstMap};
 use proptest::prelude::*;
@@ -37,7 +37,8 @@ fn request(context: &ConstMap) -> Request<'_> {
         request_id: "req-1",
         batch_id: "",
         attempt: 0,
-        has_grants: false,
+        grants: &EMPTY,
+        grant: Grant::None,
         dry_run: false,
         time_left: None,
     }

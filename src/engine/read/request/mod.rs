@@ -7,7 +7,7 @@ pub use fields::document;
 
 use super::form::Field;
 use super::{Findings, SourceFile, tree};
-use crate::model::request::{Action, Estimate, Request, Subject};
+use crate::model::request::{Action, Estimate, Grant, Request, Subject};
 use crate::model::{ActionKind, Finding, Phase};
 use crate::unit::Span;
 use crate::value::ConstMap;
@@ -184,7 +184,8 @@ impl RequestDocument {
             request_id: &self.request_id,
             batch_id: &self.batch_id,
             attempt: self.attempt,
-            has_grants: !self.grants.is_empty(),
+            grants: &self.grants,
+            grant: Grant::None,
             dry_run: self.dry_run,
             time_left: self.time_left,
         }

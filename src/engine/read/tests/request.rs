@@ -31,7 +31,7 @@ fn every_field_is_read_in_both_spellings() {
         assert_eq!((r.phase, r.priority, r.attempt, r.dry_run), (Phase::Enqueue, Some(-3), 2, true));
         assert_eq!((r.estimate.cost, r.estimate.tokens), (Money::from_units(0.1), Some(4000)));
         assert_eq!(r.estimate.duration, Some(Span::from_nanos(90_000_000_000)));
-        assert_eq!((r.batch_id, r.request_id, r.has_grants), ("b", "q", true));
+        assert_eq!((r.batch_id, r.request_id, r.grants.len()), ("b", "q", 1));
         assert_eq!(r.time_left, Some(Span::from_nanos(1_500_000_000)));
     }
 }

@@ -29,7 +29,7 @@ pub fn decide(
     let answers = asked.iter().map(|(request, now)| {
         let document = document(request)?;
         let now = WallTime::from_nanos(i64::try_from(now.as_nanosecond()).map_err(|e| e.to_string())?);
-        let decision = authorize(&compiled, &document.request(), server_environment, now, &mut scratch);
+        let decision = authorize(&compiled, &document.request(), server_environment, now, None, &mut scratch);
         Ok(expected(&decision))
     });
     answers.collect()

@@ -1,0 +1,71 @@
+//! Decision ids that say of themselves that the action was allowed and took nothing.
+//!
+//! Most allowed actions hold no lease and reserve nothing, so that their report settles nothing;
+//! it is counted all the same, and must be told from that of a refused action. Keeping each of
+//! them for an hour would fill memory with ids that nobody may ever report. Instead the last 32
+//! bits of such an id are a keyed hash of the others.
+
+use std::hash::BuildHasher as _;
+
+use foldhash::quality::FixedState;
+use tollgate_engine::time::WallTime;
+use tollgate_engine::unit::Span;
+use uuid::Uuid;
+
+/// Makes and knows marked ids.
+#[derive(Debug)]
+pub(super) struct Mark(FixedState);
+
+impl Mark {
+    /// Ids are known by who has the same secret.
+    pub(super) fn new(secret: u64) -> Self {
+        Self(FixedState::with_seed(secret))
+    }
+
+    /// The id with the mark.
+    pub(super) fn mark(&self, id: Uuid) -> Uuid {
+        let mut bytes = *id.as_bytes();
+        let mark = self.of(&bytes);
+        bytes[12..].copy_from_slice(&mark);
+        Uuid::from_bytes(bytes)
+    }
+
+    /// Whether the id has the mark and is not older than that, or from a future farther than that.
+    pub(super) fn knows(&self, id: Uuid, now: WallTime, oldest: Span) -> bool {
+        let bytes = id.as_bytes();
+        let made = id.get_timestamp().map_or(0, |time| {
+            let (seconds, nanos) = time.to_unix();
+            seconds.saturating_mul(1_000_000_000).saturating_add(nanos.into())
+        });
+        let age = now.nanos().max(0).unsigned_abs().abs_diff(made);
+        bytes[12..] == self.of(bytes) && age <= oldest.nanos()
+    }
+
+    fn of(&self, bytes: &[u8; 16]) -> [u8; 4] {
+        let hash = self.0.hash_one(&bytes[..12]).to_le_bytes();
+        [hash[0], hash[1], hash[2], hash[3]]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    #[test]
+    fn only_marked_ids_of_the_last_hour_are_known() {
+        let now = WallTime::from_nanos(1_700_000_000_000_000_000);
+        let clock = Clock::manual(now);
+        let (own, other) = (Mark::new(1), Mark::new(2));
+        let hour = Span::from_nanos(3_600_000_000_000);
+        let late = WallTime::from_nanos(now.nanos() + 3_600_001_000_000);
+        for _ in 0..1_000 {
+            let plain = clock.decision_id(now);
+            let marked = own.mark(plain);
+            assert_eq!(marked.get_version_num(), 7);
+            assert_eq!(marked.get_timestamp(), plain.get_timestamp());
+            assert!(own.knows(marked, now, hour) && !other.knows(marked, now, hour));
+            assert!(!own.knows(marked, late, hour) && !own.knows(plain, now, hour));
+        }
+    }
+}

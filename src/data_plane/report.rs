@@ -1,0 +1,84 @@
+//! What a caller reports about an action that it was allowed (design 2.1, 2.2).
+
+use tollgate_engine::guardrail::open::{Renewed, Reported as Settled};
+use tollgate_engine::guardrail::report::Outcome;
+use tollgate_engine::guardrail::settle::HORIZON;
+use tollgate_engine::unit::Span;
+use uuid::Uuid;
+
+use super::answer::Arm;
+use super::{DataPlane, local};
+
+/// What is kept of a decision until it is reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Which bundle decided.
+    pub arm: Arm,
+}
+
+/// What became of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reported {
+    /// It is the first of its decision, and counts.
+    Applied,
+    /// The decision was reported before.
+    Duplicate,
+    /// The leases that the decision still holds run anew; the shortest of them.
+    Renewed(Span),
+    /// Nobody knows the decision, it was no ALLOW, or it is too long ago.
+    Unknown,
+}
+
+impl Reported {
+    /// The name in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Applied => "APPLIED",
+            Self::Duplicate => "DUPLICATE",
+            Self::Renewed(_) => "RENEWED",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+impl DataPlane {
+    /// Settles a decision with how its action ended, the first time that it is reported.
+    pub fn report(&self, decision: Uuid, outcome: &Outcome) -> Reported {
+        let reported = local::with(self, |parts| {
+            let (at, id) = (self.at(), decision.as_u128());
+            let guards = &parts.snapshot.guards;
+            match self.open.report(&self.live.ledger, guards, id, outcome, at) {
+                Settled::Applied(kept, _, events) => {
+                    self.outcomes.ended(kept.arm.name(), outcome);
+                    self.happened(guards, &events);
+                    Reported::Applied
+                }
+                Settled::Duplicate => Reported::Duplicate,
+                Settled::Unknown if !self.mark.knows(decision, at.wall, HORIZON) => Reported::Unknown,
+                Settled::Unknown if self.open.settle_once(id, at.now) => {
+                    self.outcomes.ended(Arm::Stable.name(), outcome);
+                    Reported::Applied
+                }
+                Settled::Unknown => Reported::Duplicate,
+            }
+        });
+        self.outcomes.reported(reported.name());
+        reported
+    }
+
+    /// Renews the leases of an action that still runs.
+    pub fn renew(&self, decision: Uuid) -> Reported {
+        let renewed = local::with(self, |parts| {
+            let guards = &parts.snapshot.guards;
+            self.open.renew(&self.live.ledger, guards, decision.as_u128(), self.clock.moment())
+        });
+        let reported = match renewed {
+            Renewed::Renewed(shortest) => Reported::Renewed(shortest),
+            Renewed::Duplicate => Reported::Duplicate,
+            Renewed::Unknown => Reported::Unknown,
+        };
+        self.outcomes.reported(reported.name());
+        reported
+    }
+}
