@@ -2,12 +2,15 @@
 
 mod authorize;
 mod decision;
+mod desk;
 mod explain;
 mod guarding;
 mod obligations;
+mod together;
 
 pub use crate::model::request::{Action, Estimate, Grant, Request, Subject};
 pub use authorize::{Scratch, authorize};
 pub use decision::{Answer, Decision, Obligations, RetryPlan};
+pub use desk::{Decided, Desk, GrantBook, NoGrants, Tools};
 pub use explain::{Explanation, MAX_TRACES, RuleOutcome, RuleTrace, explain};
 pub use guarding::{BadCost, Visit, find_guardrails};
