@@ -5,10 +5,12 @@
 //! when `NO_COLOR` is set.
 
 mod admin;
+mod amount;
 mod answer;
 mod approvals;
 mod approve;
 mod authorize;
+mod budget;
 mod bundle;
 mod check;
 mod client;
@@ -27,7 +29,9 @@ mod output;
 mod page;
 mod probe;
 mod reply;
+mod report;
 mod request;
+mod retry;
 mod serve;
 mod status;
 mod test;
@@ -49,6 +53,9 @@ struct Cli {
 enum Command {
     Serve(serve::Serve),
     Authorize(authorize::Authorize),
+    Retry(retry::Retry),
+    Budget(budget::Budget),
+    Report(report::Report),
     Explain(explain::Explain),
     Approvals(approvals::Approvals),
     Approve(approve::Approve),
@@ -96,6 +103,9 @@ fn run(command: Command) -> Outcome {
     match command {
         Command::Serve(command) => command.run(),
         Command::Authorize(command) => command.run(),
+        Command::Retry(command) => command.run(),
+        Command::Budget(command) => command.run(),
+        Command::Report(command) => command.run(),
         Command::Explain(command) => command.run(),
         Command::Approvals(command) => command.run(),
         Command::Approve(command) => command.run(),

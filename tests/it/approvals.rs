@@ -195,6 +195,24 @@ async fn a_denial_and_an_expiry_reach_who_waits() {
     assert_eq!(office.wait("x").await.unwrap_err().code(), Code::InvalidArgument);
 }
 
+#[test]
+fn a_key_that_is_taken_out_counts_no_longer() {
+    let office = Office::open(&[]);
+    let id = approval_id(&office.ask("pay", "eve", &[]));
+    let file = office.path().join("keys.yaml");
+    let without_ann: String =
+        fs::read_to_string(&file).unwrap().lines().skip(1).map(|line| format!("{line}\n")).collect();
+    fs::write(&file, without_ann).unwrap();
+    office.serving.signal("HUP");
+    eventually("Ann is unknown", || {
+        // A denial would end it; as long as it counts, this is a grant and ends it too.
+        let refused = office.approve(&id, "cid", &[]);
+        assert_eq!(refused.code, 2, "{refused:?}");
+        let listed = office.run(&["approvals", "--admin-uds", "admin.sock", "-o", "json"]).json();
+        (listed["approvals"].as_array().unwrap().len() == 1).then_some(())
+    });
+}
+
 #[tokio::test]
 async fn a_drain_ends_the_wait() {
     let mut office = Office::open(&[]);

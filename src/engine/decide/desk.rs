@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::guarding::{BadCost, Visit, find_guardrails};
-use super::{Answer, Decision, Explanation, Grant, Request, Scratch, authorize, explain};
+use super::{Answer, Decision, Grant, GuardrailTrace, Request, RuleTrace, Scratch, authorize, explain};
 use crate::compile::Compiled;
 use crate::condition::slots::UsedSoFar;
 use crate::guardrail::again::RetryAnswer;
@@ -46,6 +46,17 @@ pub struct Decided<'a> {
     pub decision: Decision<'a>,
     /// What the guardrails said; its tickets are to be kept until the report.
     pub verdict: Verdict<'a>,
+}
+
+/// A decision with the account of every rule and of every guardrail that was asked.
+#[derive(Debug)]
+pub struct Explained<'a> {
+    /// What was decided.
+    pub decided: Decided<'a>,
+    /// How the rules fared, as [`explain`] tells it.
+    pub rules: Vec<RuleTrace<'a>>,
+    /// How the guardrails fared, by name.
+    pub guardrails: Vec<GuardrailTrace<'a>>,
 }
 
 /// Who knows the approvers' keys, and which grants are spent.
@@ -139,7 +150,7 @@ impl<'a> Desk<'a> {
         at: At,
         grants: &mut dyn GrantBook,
         tools: &mut Tools,
-    ) -> (Explanation<'a>, Verdict<'a>) {
+    ) -> Explained<'a> {
         let request = Request { dry_run: true, ..*request };
         let (_, grant) = self.by_rules(&request, at, grants, &mut tools.scratch);
         let request = Request { grant, ..request };
@@ -147,7 +158,8 @@ impl<'a> Desk<'a> {
         let scratch = &mut tools.scratch;
         let mut told = explain(self.bundle, &request, self.environment, at.wall, usage.as_ref(), scratch);
         let verdict = self.by_guardrails(&request, &mut told.decision, at, Flush::Alone(0), tools);
-        (told, verdict)
+        let guardrails = self.account(&request, &told.decision, &verdict, at, tools);
+        Explained { decided: Decided { decision: told.decision, verdict }, rules: told.rules, guardrails }
     }
 
     /// Plans a retry of an action that failed. Only a retry that is granted is counted.
@@ -262,7 +274,7 @@ impl<'a> Desk<'a> {
         }
     }
 
-    fn look(&self, request: &Request<'a>, tools: &mut Tools) -> Result<Asks<'a>, BadCost<'a>> {
+    pub(super) fn look(&self, request: &Request<'a>, tools: &mut Tools) -> Result<Asks<'a>, BadCost<'a>> {
         find_guardrails(self.bundle, request, self.environment, &mut tools.scratch);
         let mut asks = std::mem::take(&mut tools.asks).recycle();
         let visit = self.visit(request, Flush::Alone(0));
