@@ -1,12 +1,14 @@
 //! An answer for people. Asked of a server or decided here, it has one JSON form, and this shows it.
 
 use super::output::{BAD, CARE, FAINT, GOOD, HEAD, styled};
+use super::visible;
 use anstyle::Style;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
 
 /// The decision in a few lines.
 pub fn text(answer: &Value) -> String {
+    let answer = visible::json(answer);
     let field = |name: &str| answer.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let effect = field("effect").unwrap_or_default();
     let mut head = styled(style_of(effect), effect);
@@ -98,7 +100,7 @@ pub fn explanation(explanation: &Value) -> String {
     let mut lines = explanation.get("decision").map(text).unwrap_or_default();
     let rules = explanation.get("rules").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let _ = writeln!(lines, "\n{}", styled(HEAD, "rules"));
-    rules.iter().for_each(|rule| trace(rule, &mut lines));
+    rules.iter().for_each(|rule| trace(&visible::json(rule), &mut lines));
     if rules.is_empty() {
         let _ = writeln!(lines, "  none was considered");
     }

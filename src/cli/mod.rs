@@ -36,6 +36,7 @@ mod serve;
 mod status;
 mod test;
 mod version;
+mod visible;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use exit::{Exit, Failure, Outcome};
@@ -125,7 +126,8 @@ fn run(command: Command) -> Outcome {
 /// An error with its causes, one a line; several errors in one text get a line each too.
 fn explain(failure: &Failure) -> String {
     let word = output::styled(output::BAD, "error");
-    let first: String = failure.error.to_string().lines().map(|line| format!("{word}: {line}\n")).collect();
-    let causes = failure.error.chain().skip(1).map(|cause| format!("  because: {cause}\n"));
-    first + &causes.collect::<String>()
+    let error = failure.error.to_string();
+    let first: String = visible::text(&error).lines().map(|line| format!("{word}: {line}\n")).collect();
+    let causes = failure.error.chain().skip(1).map(|cause| cause.to_string());
+    first + &causes.map(|cause| format!("  because: {}\n", visible::text(&cause))).collect::<String>()
 }

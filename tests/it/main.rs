@@ -5,6 +5,7 @@
 
 mod approvals;
 mod binary;
+mod check;
 mod cli;
 mod config;
 mod docs;

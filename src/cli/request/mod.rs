@@ -188,8 +188,10 @@ impl RequestFlags {
         match request.filter(|_| findings.is_empty()) {
             Some(request) => Ok(request),
             None => {
-                output::note(&findings::text(&findings, &[Source::new(&name, &bytes)]));
-                Err(Failure::usage("the request is not valid; `--help` lists its parts"))
+                let sources = [Source::new(&name, &bytes)];
+                output::note(&findings::text(&findings, &sources));
+                let failure = Failure::usage("the request is not valid; `--help` lists its parts");
+                Err(Failure { findings: findings::all_json(&findings, &sources), ..failure })
             }
         }
     }
