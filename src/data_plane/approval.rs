@@ -1,5 +1,8 @@
 //! The approval that a decision asks for, and the grant that answers it.
 
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
 use metrics::counter;
 use tollgate_engine::compile::Compiled;
 use tollgate_engine::decide::{Answer as Effect, Decision, GrantBook, Request};
@@ -113,7 +116,7 @@ impl DataPlane {
                 self.clock.secret_id(now)
             })?;
             if is_new {
-                note(&entry);
+                self.note_approval(&entry);
             }
             Some((entry.id, entry.opened_at, entry.news.expires_at))
         };
@@ -139,23 +142,47 @@ impl DataPlane {
                 let signed = self.approvals.signed_by(&entry).join(", ");
                 tracing::info!(approval = %entry.id, signed, "an approval needs more people");
             }
-            _ => note(&entry),
+            Standing::Granted(_) | Standing::Denied | Standing::Expired | Standing::Void => {
+                self.note_approval(&entry);
+            }
         }
         Ok(entry)
     }
 
     /// Ends the approvals that nobody answered in time. To be called about every second.
     pub fn sweep_approvals(&self) {
-        self.approvals.sweep(self.clock.wall()).iter().for_each(note);
+        for entry in self.approvals.sweep(self.clock.wall()) {
+            self.note_approval(&entry);
+        }
     }
 
     /// Ends the approvals whose rule does not ask for the same any longer.
     pub(super) fn void_changed_approvals(&self, compiled: &Compiled) {
-        let holds = |id: &RuleId, approval: &Approval| {
-            let rule = compiled.source().rules.iter().find(|rule| rule.id == *id && rule.enabled);
-            rule.is_some_and(|rule| rule.effect == RuleEffect::RequireApproval(approval.clone()))
+        let enabled = compiled.source().rules.iter().filter(|rule| rule.enabled);
+        let asking: HashMap<&RuleId, &Approval, RandomState> = enabled
+            .filter_map(|rule| match &rule.effect {
+                RuleEffect::RequireApproval(approval) => Some((&rule.id, approval)),
+                RuleEffect::Allow | RuleEffect::Deny(_) | RuleEffect::Modify(_) => None,
+            })
+            .collect();
+        let holds = |rule: &RuleId, approval: &Approval| asking.get(rule) == Some(&approval);
+        for entry in self.approvals.void_unless(holds) {
+            self.note_approval(&entry);
+        }
+    }
+
+    /// Says and counts that an approval was opened or ended.
+    fn note_approval(&self, entry: &Entry) {
+        let became = match entry.news.standing {
+            Standing::Pending => "opened",
+            Standing::Granted(_) => "granted",
+            Standing::Denied => "denied",
+            Standing::Expired => "expired",
+            Standing::Void => "void",
         };
-        self.approvals.void_unless(holds).iter().for_each(note);
+        counter!(APPROVALS, "became" => became).increment(1);
+        let (id, rule, action) = (entry.id.to_string(), entry.rule.as_str(), &*entry.action);
+        tracing::info!(approval = id, rule, agent = &*entry.agent, action, became, "approval");
     }
 }
 
@@ -173,18 +200,4 @@ fn question<'q>(
         action: request.action.name,
     };
     Question { digest: asked.digest, rule, approval, asker, asked: &asked.json }
-}
-
-/// Says and counts that an approval was opened or ended.
-fn note(entry: &Entry) {
-    let became = match entry.news.standing {
-        Standing::Pending => "opened",
-        Standing::Granted(_) => "granted",
-        Standing::Denied => "denied",
-        Standing::Expired => "expired",
-        Standing::Void => "void",
-    };
-    counter!(APPROVALS, "became" => became).increment(1);
-    let (id, rule, action) = (entry.id.to_string(), entry.rule.as_str(), &*entry.action);
-    tracing::info!(approval = id, rule, agent = &*entry.agent, action, became, "approval");
 }
