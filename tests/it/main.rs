@@ -14,3 +14,4 @@ mod grpc;
 mod process;
 mod reload;
 mod served;
+mod state;
