@@ -123,7 +123,7 @@ impl<'a> World<'a> {
 
     /// The same, charging nothing, with the account of every rule and guardrail.
     pub fn explain<'w>(&'w self, request: &Request<'w>, tools: &mut Tools) -> Explained<'w> {
-        self.desk().explain(request, self.at, tools)
+        self.desk().explain(request, self.at, &mut NoGrants, tools)
     }
 
     pub(super) fn authorize<'s>(&self, asked: &'s Asked, tools: &mut Tools) -> Reply<'s> {
