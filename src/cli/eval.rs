@@ -16,7 +16,7 @@ use tollgate_engine::time::WallTime;
 /// Decide on files, without a server
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The counts of guardrails start empty: a limit of 0 refuses, a budget may be too small, nothing else is used up.
+    after_help = "Guardrails are asked as by a server that was started a moment ago: their counts are empty.
 Exit codes: 0 ALLOW, 1 another effect or a refused bundle, 2 the request is not valid, 3 a file cannot be read.
 
 Examples:

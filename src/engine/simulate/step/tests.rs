@@ -309,3 +309,33 @@ fn a_failure_names_its_step_what_was_expected_and_why() {
         assert!(failure.why.join("\n").contains(why), "{:?}", failure.why);
     }
 }
+
+const STEPS: &str = "cases:
+  - name: s
+    now: 2026-11-21T10:00:00Z
+    sequence:
+      - {at: 0s, authorize: {action: {name: pay, tool: t}, estimate: {cost: 1}}, as: a, repeat: 3, expect: {effect: ALLOW}}
+      - {at: 1.5s, report: {of: 'a#2', status: FAILURE, cost: 2, duration: 1s}, expect: {breaker: {pay-breaker: {t: open}}}}
+      - {at: 2s, authorize_batch: {requests: [{action: {name: flush}}, {action: {name: spend}}], all_or_nothing: true}, as: b, expect: {counts: {ALLOW: 2}}}
+      - {retry: {action: {name: again}, attempt: 1, error: {kind: RATE_LIMITED, retry_after: 2s}}, expect: {delay: {min: 0s, max: 9s}}}
+      - {reload: other.yaml}
+      - {operator: {guardrail: quick-limit, set: reset, key: ['']}}
+";
+
+proptest::proptest! {
+    #[test]
+    fn no_change_of_a_file_makes_it_panic(from in 0..STEPS.len(), cut in 0..12_usize, put in "[a-z0-9:{}\\[\\], #'.-]{0,5}") {
+        let mut text = String::from(STEPS);
+        let until = (from + cut).min(text.len());
+        text.replace_range(from..until, &put);
+        let reading = read(&SourceFile { name: "b.test.yaml", bytes: text.as_bytes() }, &Bounds::default());
+        proptest::prop_assert!(reading.suite.is_some() != reading.findings.iter().any(|f| f.is_format_error()));
+        if let Some(suite) = reading.suite {
+            let (one, other) = (compiled(BUNDLE), compiled(OTHER));
+            let reloads = [&other];
+            let on = On { bundle: &one, reloads: &reloads, crew: &InTurn };
+            let result = run(&suite, on, &mut Coverage::default());
+            proptest::prop_assert_eq!(result.cases.len(), suite.cases.len());
+        }
+    }
+}
