@@ -145,7 +145,7 @@ impl Ledger {
 }
 
 /// The policy to follow, with its key.
-fn policy<'a, 'g>(asks: &'a Asks<'g>) -> Option<(Ask<'g>, &'a [u8])> {
+fn policy<'a, 'g>(asks: &'a Asks<'g>) -> Option<(&'a Ask<'g>, &'a [u8])> {
     let policies =
         asks.iter().filter(|(ask, _)| matches!(ask.guard.rules, Rules::Retry(_)) && !ask.guard.is_shadow());
     policies.reduce(|a, b| if std::ptr::eq(a.0.guard.preferred(b.0.guard), a.0.guard) { a } else { b })

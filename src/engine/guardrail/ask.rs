@@ -89,8 +89,8 @@ impl<'g> Asks<'g> {
     }
 
     /// What is asked, in the order it was put.
-    pub fn iter(&self) -> impl Iterator<Item = (Ask<'g>, &[u8])> {
-        self.list.iter().map(|ask| (*ask, self.key(ask)))
+    pub fn iter(&self) -> impl Iterator<Item = (&Ask<'g>, &[u8])> {
+        self.list.iter().map(|ask| (ask, self.key(ask)))
     }
 
     /// How many guardrails are asked.

@@ -46,7 +46,18 @@ impl Step {
     }
 
     const fn nanos(self) -> u64 {
-        10_u64.pow(self as u32)
+        match self {
+            Self::Nanos1 => 1,
+            Self::Nanos10 => 10,
+            Self::Nanos100 => 100,
+            Self::Micros1 => 1_000,
+            Self::Micros10 => 10_000,
+            Self::Micros100 => 100_000,
+            Self::Millis1 => 1_000_000,
+            Self::Millis10 => 10_000_000,
+            Self::Millis100 => 100_000_000,
+            Self::Second => 1_000_000_000,
+        }
     }
 }
 
@@ -209,10 +220,15 @@ impl CountLog {
 
     /// The first group that is in the window; times never fall, so that a search by halves finds it.
     fn first_live(&self, now: Moment, window: Span) -> u8 {
-        let (mut low, mut high) = (0, self.len);
+        let is_over = |at: u8| self.time(at).after(window) <= now;
+        // Most often none has left it: those that had were dropped by the last charge.
+        if self.len == 0 || !is_over(0) {
+            return 0;
+        }
+        let (mut low, mut high) = (1, self.len);
         while low < high {
             let middle = u8::midpoint(low, high);
-            if self.time(middle).after(window) <= now {
+            if is_over(middle) {
                 low = middle.saturating_add(1);
             } else {
                 high = middle;

@@ -227,6 +227,11 @@ fn canonical(out: &mut Vec<u8>, value: View<'_>) {
 }
 
 fn escape(out: &mut Vec<u8>, value: &[u8]) {
+    // Hardly any value has something to escape; all of it is looked at in one go.
+    if value.iter().fold(u8::MAX, |least, byte| least.min(*byte)) > 1 {
+        out.extend_from_slice(value);
+        return;
+    }
     for byte in value {
         match byte {
             0 => out.extend_from_slice(&[1, b'0']),

@@ -31,6 +31,13 @@ pub struct Item<'a, 'g> {
     pub facts: &'a Facts,
 }
 
+/// All requests of a batch with their lines.
+#[derive(Clone, Copy)]
+struct Whole<'a, 'k, 'g> {
+    items: &'a [Item<'k, 'g>],
+    lines: &'a [Lines<'g, 'k>],
+}
+
 /// How a batch is gone through.
 #[derive(Clone, Copy)]
 struct Attempt {
@@ -56,37 +63,50 @@ impl Ledger {
 
     /// Charges a request if every guardrail admits it; otherwise nothing has changed.
     pub fn charge<'g>(&self, asks: &Asks<'g>, facts: &Facts, at: At, draw: &mut Draw) -> Verdict<'g> {
-        self.charge_all(&[Item { asks, facts }], at, draw).pop().unwrap_or_default()
+        let mut verdict = Verdict::default();
+        let lines = lines(&self.table, asks);
+        let whole = Whole { items: &[Item { asks, facts }], lines: std::slice::from_ref(&lines) };
+        self.go_through(whole, at, draw, true, std::slice::from_mut(&mut verdict));
+        verdict
     }
 
     /// Charges all requests of a batch, one after the other at one instant, if all are admitted;
     /// otherwise nothing has changed. The verdicts stand in the order of the items.
     pub fn charge_all<'g>(&self, items: &[Item<'_, 'g>], at: At, draw: &mut Draw) -> Vec<Verdict<'g>> {
-        self.go_through(items, at, draw, true)
+        self.each(items, at, draw, true)
     }
 
     /// What [`Ledger::charge_all`] would say of each, one after the other, charging nothing in
     /// the end: another part of the batch is refused.
     pub fn peek_all<'g>(&self, items: &[Item<'_, 'g>], at: At, draw: &mut Draw) -> Vec<Verdict<'g>> {
-        self.go_through(items, at, draw, false)
+        self.each(items, at, draw, false)
+    }
+
+    fn each<'g>(&self, items: &[Item<'_, 'g>], at: At, draw: &mut Draw, keep: bool) -> Vec<Verdict<'g>> {
+        let lines: Vec<Lines<'g, '_>> = items.iter().map(|item| lines(&self.table, item.asks)).collect();
+        let mut verdicts = Vec::new();
+        verdicts.resize_with(items.len(), Verdict::default);
+        self.go_through(Whole { items, lines: &lines }, at, draw, keep, &mut verdicts);
+        verdicts
     }
 
     fn go_through<'g>(
         &self,
-        items: &[Item<'_, 'g>],
+        whole: Whole<'_, '_, 'g>,
         at: At,
         draw: &mut Draw,
         keep: bool,
-    ) -> Vec<Verdict<'g>> {
-        let lines: Vec<Lines<'g, '_>> = items.iter().map(|item| lines(&self.table, item.asks)).collect();
+        verdicts: &mut [Verdict<'g>],
+    ) {
         let mut round = 0_u32;
         loop {
             round = round.saturating_add(1);
             let last = round >= ROUNDS;
-            match self.attempt(items, &lines, at, draw, Attempt { last, keep }) {
-                Ok(verdicts) => return verdicts,
+            match self.attempt(whole, at, draw, Attempt { last, keep }, verdicts) {
+                Ok(()) => return,
                 Err(full) => self.make_room(full, at),
             }
+            verdicts.fill_with(Verdict::default);
         }
     }
 
@@ -103,47 +123,51 @@ impl Ledger {
         verdict
     }
 
-    /// Checks and charges with everything locked. Finds no room for a key: says which guardrail's
-    /// table is full, unless this is the last attempt.
+    /// Checks and charges with everything locked, into verdicts that say nothing yet. Finds no room
+    /// for a key: says which guardrail's table is full, unless this is the last attempt.
     fn attempt<'g>(
         &self,
-        items: &[Item<'_, 'g>],
-        lines: &[Lines<'g, '_>],
+        whole: Whole<'_, '_, 'g>,
         at: At,
         draw: &mut Draw,
         Attempt { last, keep }: Attempt,
-    ) -> Result<Vec<Verdict<'g>>, &'g Guard> {
-        let each = items.iter().zip(lines);
-        let all = each.clone().flat_map(|(item, lines)| lines.iter().map(|line| (line, item.facts)));
-        let mut sheet = Sheet::open(&self.table, all, true, items.len() > 1 || !keep);
-        let mut verdicts = Vec::with_capacity(items.len());
-        for (item, lines) in each.clone() {
+        verdicts: &mut [Verdict<'g>],
+    ) -> Result<(), &'g Guard> {
+        let all = whole.each().flat_map(|(item, lines)| lines.iter().map(|line| (line, item.facts)));
+        let mut sheet = Sheet::open(&self.table, all, true, whole.items.len() > 1 || !keep);
+        let mut allowed = true;
+        for ((item, lines), verdict) in whole.each().zip(verdicts.iter_mut()) {
             let refused = sheet.check(lines, item.facts, at, true);
             if let Some(full) = full(lines, &refused).filter(|_| !last) {
                 sheet.undo();
                 return Err(full);
             }
-            let mut verdict = Verdict::default();
-            say(&mut verdict, lines, &refused, draw);
+            say(verdict, lines, &refused, draw);
             if verdict.is_allowed() {
                 let admits = |number| !refused.iter().any(|(refused, _)| *refused == number);
-                sheet.charge(lines, item.facts, at, admits, &mut verdict);
+                sheet.charge(lines, item.facts, at, admits, verdict);
             }
-            verdicts.push(verdict);
+            allowed &= verdict.is_allowed();
         }
-        if !keep || verdicts.iter().any(|verdict| !verdict.is_allowed()) {
+        if !keep || !allowed {
             sheet.undo();
-            for verdict in &mut verdicts {
+            for verdict in verdicts.iter_mut() {
                 verdict.tickets.clear();
                 verdict.events.clear();
                 verdict.report_within = None;
             }
         }
-        for ((_, lines), verdict) in each.zip(&mut verdicts) {
+        for ((_, lines), verdict) in whole.each().zip(verdicts) {
             sheet.limits(lines, at, verdict);
             verdict.order();
         }
-        Ok(verdicts)
+        Ok(())
+    }
+}
+
+impl<'a, 'k, 'g> Whole<'a, 'k, 'g> {
+    fn each(self) -> impl Iterator<Item = (&'a Item<'k, 'g>, &'a Lines<'g, 'k>)> + Clone {
+        self.items.iter().zip(self.lines)
     }
 }
 

@@ -5,6 +5,8 @@
 //! keys that are new, directories in the order of their guardrails, so that two requests never
 //! wait for each other in a circle.
 
+use std::cell::Cell;
+
 use smallvec::SmallVec;
 
 use super::ask::{Ask, Asks, Facts};
@@ -22,18 +24,29 @@ use crate::unit::Span;
 
 /// The locked keys of some requests.
 pub(super) struct Sheet<'t> {
+    /// By their numbers.
     shards: SmallVec<[(usize, MutexGuard<'t, Shard>); 8]>,
     lists: SmallVec<[(GuardId, Open<'t>); 2]>,
     undo: Option<Vec<Undo>>,
+    /// Whether keys may have moved since their places were noted.
+    moved: bool,
 }
 
 /// One ask on the sheet.
-#[derive(Clone, Copy)]
 pub(super) struct Line<'g, 'k> {
-    pub(super) ask: Ask<'g>,
+    pub(super) ask: &'k Ask<'g>,
     pub(super) key: &'k [u8],
     hash: u64,
     shard: usize,
+    seat: Cell<Seat>,
+}
+
+/// Where a line's key was found, so that it is looked for once.
+#[derive(Clone, Copy, Default)]
+struct Seat {
+    /// The place of its shard among those that are locked.
+    held: usize,
+    place: Option<Place>,
 }
 
 /// How a key was before.
@@ -56,16 +69,18 @@ pub(super) fn lines<'g, 'k>(table: &Table, asks: &'k Asks<'g>) -> Lines<'g, 'k> 
         .iter()
         .map(|(ask, key)| {
             let hash = table.seed().hash(ask.guard.id, key);
-            Line { ask, key, hash, shard: table.shard_of(hash) }
+            Line { ask, key, hash, shard: table.shard_of(hash), seat: Cell::default() }
         })
         .collect();
-    lines.sort_by_key(|line| line.ask.guard.rules.order());
+    if !lines.is_sorted_by_key(|line| line.ask.guard.rules.order()) {
+        lines.sort_by_key(|line| line.ask.guard.rules.order());
+    }
     lines
 }
 
 impl<'t> Sheet<'t> {
     /// Locks what these lines are about. With `undo`, what is charged can be taken back.
-    pub(super) fn open<'l, 'g: 'l + 't, 'k: 'l>(
+    pub(super) fn open<'l, 'g: 'l + 't + 'k, 'k: 'l>(
         table: &'t Table,
         lines: impl Iterator<Item = (&'l Line<'g, 'k>, &'l Facts)> + Clone,
         charging: bool,
@@ -76,10 +91,12 @@ impl<'t> Sheet<'t> {
         numbers.sort_unstable();
         numbers.dedup();
         let locked = numbers.into_iter().filter_map(|n| table.lock(n).map(|shard| (n, shard)));
-        let mut sheet = Self { shards: locked.collect(), lists: SmallVec::new(), undo: undo.then(Vec::new) };
+        let shards = locked.collect();
+        let mut sheet = Self { shards, lists: SmallVec::new(), undo: undo.then(Vec::new), moved: false };
+        lines.clone().for_each(|(line, _)| sheet.seat(line));
         if charging {
             let new = lines.filter(|(line, facts)| {
-                line.ask.guard.keeps(&line.ask.wanted(facts)) && sheet.place(line).is_none()
+                line.seat.get().place.is_none() && line.ask.guard.keeps(&line.ask.wanted(facts))
             });
             let mut guards: SmallVec<[&'g Guard; 2]> = new.map(|(line, _)| line.ask.guard).collect();
             guards.sort_by_key(|guard| guard.id);
@@ -150,6 +167,7 @@ impl<'t> Sheet<'t> {
 
     /// Takes back all that was charged on this sheet.
     pub(super) fn undo(&mut self) {
+        self.moved = true;
         for step in self.undo.take().into_iter().flatten().rev() {
             let Some((_, shard)) = self.shards.iter_mut().find(|(n, _)| *n == step.shard) else {
                 continue;
@@ -223,9 +241,10 @@ impl<'t> Sheet<'t> {
             return None;
         }
         let state = guard.fresh_state(at)?;
-        let (_, shard) = self.shards.iter_mut().find(|(number, _)| *number == line.shard)?;
+        let (_, shard) = self.shards.get_mut(line.seat.get().held)?;
         let place = shard.add(line.hash, guard.id, line.key, state);
         list.add(line.hash);
+        line.seat.set(Seat { place: Some(place), ..line.seat.get() });
         if let Some(undo) = &mut self.undo {
             undo.push(Undo { shard: line.shard, place, before: None, guard: guard.id });
         }
@@ -244,17 +263,28 @@ impl<'t> Sheet<'t> {
         }
     }
 
+    /// Looks for the key of a line.
+    fn seat(&self, line: &Line<'_, '_>) {
+        let held = self.shards.binary_search_by_key(&line.shard, |(number, _)| *number);
+        let Some(held) = held.ok().filter(|_| line.has_state()) else { return };
+        line.seat.set(Seat { held, place: None });
+        let place = self.place(line);
+        line.seat.set(Seat { held, place });
+    }
+
     fn place(&self, line: &Line<'_, '_>) -> Option<Place> {
-        if !line.has_state() {
-            return None;
+        let seat = line.seat.get();
+        if seat.place.is_some() && !self.moved {
+            return seat.place;
         }
-        let (_, shard) = self.shards.iter().find(|(number, _)| *number == line.shard)?;
+        // Not there when the sheet was opened; an earlier line may have added it.
+        let (_, shard) = self.shards.get(seat.held).filter(|_| line.has_state())?;
         shard.find(line.hash, line.ask.guard.id, line.key)
     }
 
     fn shard(&mut self, line: &Line<'_, '_>) -> Option<&mut Shard> {
-        let held = self.shards.iter_mut().find(|(number, _)| *number == line.shard);
-        held.map(|(_, shard)| &mut **shard)
+        let (_, shard) = self.shards.get_mut(line.seat.get().held).filter(|_| line.has_state())?;
+        Some(&mut **shard)
     }
 
     fn state(&mut self, line: &Line<'_, '_>, place: Place) -> Option<&mut State> {
