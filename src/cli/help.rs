@@ -5,7 +5,7 @@ use clap::Command;
 use std::fmt::Write as _;
 
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Decide", &["serve", "authorize", "explain", "eval"]),
+    ("Decide", &["serve", "authorize", "retry", "budget", "report", "explain", "eval"]),
     ("Write policies", &["check", "test"]),
     ("Operate", &["status", "healthcheck", "config"]),
     ("This program", &["version", "completions"]),

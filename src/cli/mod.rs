@@ -4,8 +4,10 @@
 //! Answers go to stdout, everything about them to stderr; colours only to a terminal, and never
 //! when `NO_COLOR` is set.
 
+mod amount;
 mod answer;
 mod authorize;
+mod budget;
 mod bundle;
 mod check;
 mod client;
@@ -21,7 +23,9 @@ mod output;
 mod page;
 mod probe;
 mod reply;
+mod report;
 mod request;
+mod retry;
 mod serve;
 mod status;
 mod test;
@@ -43,6 +47,9 @@ struct Cli {
 enum Command {
     Serve(serve::Serve),
     Authorize(authorize::Authorize),
+    Retry(retry::Retry),
+    Budget(budget::Budget),
+    Report(report::Report),
     Explain(explain::Explain),
     Eval(eval::Eval),
     Check(check::Check),
@@ -86,6 +93,9 @@ fn run(command: Command) -> Outcome {
     match command {
         Command::Serve(command) => command.run(),
         Command::Authorize(command) => command.run(),
+        Command::Retry(command) => command.run(),
+        Command::Budget(command) => command.run(),
+        Command::Report(command) => command.run(),
         Command::Explain(command) => command.run(),
         Command::Eval(command) => command.run(),
         Command::Check(command) => command.run(),

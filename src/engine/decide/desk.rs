@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::guarding::{BadCost, Visit, find_guardrails};
-use super::{Answer, Decision, Explanation, Grant, Request, Scratch, authorize, explain};
+use super::{Answer, Decision, Grant, GuardrailTrace, Request, RuleTrace, Scratch, authorize, explain};
 use crate::compile::Compiled;
 use crate::condition::slots::UsedSoFar;
 use crate::guardrail::again::RetryAnswer;
@@ -46,6 +46,17 @@ pub struct Decided<'a> {
     pub decision: Decision<'a>,
     /// What the guardrails said; its tickets are to be kept until the report.
     pub verdict: Verdict<'a>,
+}
+
+/// A decision with the account of every rule and of every guardrail that was asked.
+#[derive(Debug)]
+pub struct Explained<'a> {
+    /// What was decided.
+    pub decided: Decided<'a>,
+    /// How the rules fared, as [`explain`] tells it.
+    pub rules: Vec<RuleTrace<'a>>,
+    /// How the guardrails fared, by name.
+    pub guardrails: Vec<GuardrailTrace<'a>>,
 }
 
 /// Who knows the approvers' keys, and which grants are spent.
@@ -113,18 +124,14 @@ impl<'a> Desk<'a> {
     }
 
     /// The same decision, charging nothing, with the account of every rule.
-    pub fn explain(
-        &self,
-        request: &Request<'a>,
-        at: At,
-        tools: &mut Tools,
-    ) -> (Explanation<'a>, Verdict<'a>) {
+    pub fn explain(&self, request: &Request<'a>, at: At, tools: &mut Tools) -> Explained<'a> {
         let request = Request { dry_run: true, ..*request };
         let usage = self.usage(&request, at);
         let scratch = &mut tools.scratch;
         let mut told = explain(self.bundle, &request, self.environment, at.wall, usage.as_ref(), scratch);
         let verdict = self.by_guardrails(&request, &mut told.decision, at, Flush::Alone(0), tools);
-        (told, verdict)
+        let guardrails = self.account(&request, &told.decision, &verdict, at, tools);
+        Explained { decided: Decided { decision: told.decision, verdict }, rules: told.rules, guardrails }
     }
 
     /// Plans a retry of an action that failed. Only a retry that is granted is counted.
@@ -240,7 +247,7 @@ impl<'a> Desk<'a> {
         }
     }
 
-    fn look(&self, request: &Request<'a>, tools: &mut Tools) -> Result<Asks<'a>, BadCost<'a>> {
+    pub(super) fn look(&self, request: &Request<'a>, tools: &mut Tools) -> Result<Asks<'a>, BadCost<'a>> {
         find_guardrails(self.bundle, request, self.environment, &mut tools.scratch);
         let mut asks = std::mem::take(&mut tools.asks).recycle();
         let visit = self.visit(request, Flush::Alone(0));
