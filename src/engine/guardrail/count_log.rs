@@ -262,11 +262,13 @@ impl CountLog {
         if self.len == 0 {
             self.base = now.nanos();
         }
-        let ticks = |base: u64| now.nanos().saturating_sub(base).div_ceil(step);
-        if ticks(self.base) > u64::from(u32::MAX) {
-            self.rebase();
-        }
-        u32::try_from(ticks(self.base)).unwrap_or(u32::MAX)
+        let ticks = |base: u64| u32::try_from(now.nanos().saturating_sub(base).div_ceil(step));
+        ticks(self.base)
+            .or_else(|_| {
+                self.rebase();
+                ticks(self.base)
+            })
+            .unwrap_or(u32::MAX)
     }
 
     /// Counts from the oldest group. Live groups span one window: half of what 32 bits hold.

@@ -5,7 +5,7 @@ use super::draw::Draw;
 use super::guard::{Guard, Rules};
 use super::keyed::Table;
 use super::refused::Refused;
-use super::sheet::{Lines, Sheet, lines};
+use super::sheet::{Line, Lines, Sheet};
 use super::state::At;
 use super::verdict::{Refusal, Verdict};
 use crate::model::ReasonCode;
@@ -29,13 +29,6 @@ pub struct Item<'a, 'g> {
     pub asks: &'a Asks<'g>,
     /// What it says about itself.
     pub facts: &'a Facts,
-}
-
-/// All requests of a batch with their lines.
-#[derive(Clone, Copy)]
-struct Whole<'a, 'k, 'g> {
-    items: &'a [Item<'k, 'g>],
-    lines: &'a [Lines<'g, 'k>],
 }
 
 /// How a batch is gone through.
@@ -64,10 +57,22 @@ impl Ledger {
     /// Charges a request if every guardrail admits it; otherwise nothing has changed.
     pub fn charge<'g>(&self, asks: &Asks<'g>, facts: &Facts, at: At, draw: &mut Draw) -> Verdict<'g> {
         let mut verdict = Verdict::default();
-        let lines = lines(&self.table, asks);
-        let whole = Whole { items: &[Item { asks, facts }], lines: std::slice::from_ref(&lines) };
-        self.go_through(whole, at, draw, true, std::slice::from_mut(&mut verdict));
+        self.charge_into(asks, facts, at, draw, &mut verdict);
         verdict
+    }
+
+    /// The same into a verdict that says nothing yet, for who has a place for it.
+    pub fn charge_into<'g>(
+        &self,
+        asks: &Asks<'g>,
+        facts: &Facts,
+        at: At,
+        draw: &mut Draw,
+        verdict: &mut Verdict<'g>,
+    ) {
+        let mut lines = Lines::default();
+        lines.add(&self.table, asks, facts);
+        self.go_through(&lines, at, draw, true, std::slice::from_mut(verdict));
     }
 
     /// Charges all requests of a batch, one after the other at one instant, if all are admitted;
@@ -83,16 +88,17 @@ impl Ledger {
     }
 
     fn each<'g>(&self, items: &[Item<'_, 'g>], at: At, draw: &mut Draw, keep: bool) -> Vec<Verdict<'g>> {
-        let lines: Vec<Lines<'g, '_>> = items.iter().map(|item| lines(&self.table, item.asks)).collect();
+        let mut lines = Lines::default();
+        items.iter().for_each(|item| lines.add(&self.table, item.asks, item.facts));
         let mut verdicts = Vec::new();
         verdicts.resize_with(items.len(), Verdict::default);
-        self.go_through(Whole { items, lines: &lines }, at, draw, keep, &mut verdicts);
+        self.go_through(&lines, at, draw, keep, &mut verdicts);
         verdicts
     }
 
     fn go_through<'g>(
         &self,
-        whole: Whole<'_, '_, 'g>,
+        lines: &Lines<'g, '_>,
         at: At,
         draw: &mut Draw,
         keep: bool,
@@ -102,7 +108,7 @@ impl Ledger {
         loop {
             round = round.saturating_add(1);
             let last = round >= ROUNDS;
-            match self.attempt(whole, at, draw, Attempt { last, keep }, verdicts) {
+            match self.attempt(lines, at, draw, Attempt { last, keep }, verdicts) {
                 Ok(()) => return,
                 Err(full) => self.make_room(full, at),
             }
@@ -112,13 +118,15 @@ impl Ledger {
 
     /// What [`Ledger::charge`] would say, charging nothing.
     pub fn peek<'g>(&self, asks: &Asks<'g>, facts: &Facts, at: At, draw: &mut Draw) -> Verdict<'g> {
-        let lines = lines(&self.table, asks);
-        let each = lines.iter().map(|line| (line, facts));
-        let mut sheet = Sheet::open(&self.table, each, false, false);
-        let refused = sheet.check(&lines, facts, at, false);
+        let mut lines = Lines::default();
+        lines.add(&self.table, asks, facts);
+        let mut sheet = Sheet::open(&self.table, &lines, false, false);
         let mut verdict = Verdict::default();
-        say(&mut verdict, &lines, &refused, draw);
-        sheet.limits(&lines, at, &mut verdict);
+        for lines in lines.each() {
+            let refused = sheet.check(lines, at, false);
+            say(&mut verdict, lines, &refused, draw);
+            sheet.limits(lines, at, &mut verdict);
+        }
         verdict.order();
         verdict
     }
@@ -127,17 +135,16 @@ impl Ledger {
     /// for a key: says which guardrail's table is full, unless this is the last attempt.
     fn attempt<'g>(
         &self,
-        whole: Whole<'_, '_, 'g>,
+        lines: &Lines<'g, '_>,
         at: At,
         draw: &mut Draw,
         Attempt { last, keep }: Attempt,
         verdicts: &mut [Verdict<'g>],
     ) -> Result<(), &'g Guard> {
-        let all = whole.each().flat_map(|(item, lines)| lines.iter().map(|line| (line, item.facts)));
-        let mut sheet = Sheet::open(&self.table, all, true, whole.items.len() > 1 || !keep);
+        let mut sheet = Sheet::open(&self.table, lines, true, verdicts.len() > 1 || !keep);
         let mut allowed = true;
-        for ((item, lines), verdict) in whole.each().zip(verdicts.iter_mut()) {
-            let refused = sheet.check(lines, item.facts, at, true);
+        for (lines, verdict) in lines.each().zip(verdicts.iter_mut()) {
+            let refused = sheet.check(lines, at, true);
             if let Some(full) = full(lines, &refused).filter(|_| !last) {
                 sheet.undo();
                 return Err(full);
@@ -145,7 +152,7 @@ impl Ledger {
             say(verdict, lines, &refused, draw);
             if verdict.is_allowed() {
                 let admits = |number| !refused.iter().any(|(refused, _)| *refused == number);
-                sheet.charge(lines, item.facts, at, admits, verdict);
+                sheet.charge(lines, at, admits, verdict);
             }
             allowed &= verdict.is_allowed();
         }
@@ -157,7 +164,7 @@ impl Ledger {
                 verdict.report_within = None;
             }
         }
-        for ((_, lines), verdict) in whole.each().zip(verdicts) {
+        for (lines, verdict) in lines.each().zip(verdicts) {
             sheet.limits(lines, at, verdict);
             verdict.order();
         }
@@ -165,14 +172,8 @@ impl Ledger {
     }
 }
 
-impl<'a, 'k, 'g> Whole<'a, 'k, 'g> {
-    fn each(self) -> impl Iterator<Item = (&'a Item<'k, 'g>, &'a Lines<'g, 'k>)> + Clone {
-        self.items.iter().zip(self.lines)
-    }
-}
-
 /// Puts refusals into words, those of shadow guardrails apart.
-fn say<'g>(verdict: &mut Verdict<'g>, lines: &Lines<'g, '_>, refused: &[(usize, Refused)], draw: &mut Draw) {
+fn say<'g>(verdict: &mut Verdict<'g>, lines: &[Line<'g, '_>], refused: &[(usize, Refused)], draw: &mut Draw) {
     for (number, refused) in refused {
         let Some(guard) = lines.get(*number).map(|line| line.ask.guard) else {
             continue;
@@ -191,7 +192,7 @@ fn say<'g>(verdict: &mut Verdict<'g>, lines: &Lines<'g, '_>, refused: &[(usize, 
 }
 
 /// The first guardrail that has no room for a key.
-fn full<'g>(lines: &Lines<'g, '_>, refused: &[(usize, Refused)]) -> Option<&'g Guard> {
+fn full<'g>(lines: &[Line<'g, '_>], refused: &[(usize, Refused)]) -> Option<&'g Guard> {
     let full = refused.iter().find(|(_, refused)| refused.code == ReasonCode::KeysFull)?;
     lines.get(full.0).map(|line| line.ask.guard)
 }

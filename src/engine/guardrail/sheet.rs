@@ -16,7 +16,7 @@ use super::key::Key;
 use super::keyed::{Place, Shard, Stamp, Table};
 use super::lease::LeaseId;
 use super::refused::Refused;
-use super::state::{At, State};
+use super::state::{At, State, Wanted};
 use super::sync::MutexGuard;
 use super::verdict::{Event, Limit, Ticket, Verdict};
 use crate::model::ReasonCode;
@@ -35,10 +35,19 @@ pub(super) struct Sheet<'t> {
 /// One ask on the sheet.
 pub(super) struct Line<'g, 'k> {
     pub(super) ask: &'k Ask<'g>,
-    pub(super) key: &'k [u8],
+    key: &'k [u8],
+    facts: &'k Facts,
     hash: u64,
     shard: usize,
     seat: Cell<Seat>,
+}
+
+/// The lines of some requests, one request after the other.
+#[derive(Default)]
+pub(super) struct Lines<'g, 'k> {
+    list: SmallVec<[Line<'g, 'k>; 8]>,
+    /// Where those of each request end.
+    ends: SmallVec<[usize; 1]>,
 }
 
 /// Where a line's key was found, so that it is looked for once.
@@ -58,72 +67,94 @@ struct Undo {
     guard: GuardId,
 }
 
-pub(super) type Lines<'g, 'k> = SmallVec<[Line<'g, 'k>; 8]>;
-
 /// A table without room for a key is worth another try after this.
 const FULL: Span = Span::from_nanos(1_000_000_000);
 
-/// The lines of a request.
-pub(super) fn lines<'g, 'k>(table: &Table, asks: &'k Asks<'g>) -> Lines<'g, 'k> {
-    let mut lines: Lines<'g, 'k> = asks
-        .iter()
-        .map(|(ask, key)| {
+impl<'g, 'k> Lines<'g, 'k> {
+    /// Adds those of one more request, in the order in which guardrails are asked.
+    pub(super) fn add(&mut self, table: &Table, asks: &'k Asks<'g>, facts: &'k Facts) {
+        let from = self.list.len();
+        let mut order = 0;
+        let mut sorted = true;
+        for (ask, key) in asks.iter() {
             let hash = table.seed().hash(ask.guard.id, key);
-            Line { ask, key, hash, shard: table.shard_of(hash), seat: Cell::default() }
-        })
-        .collect();
-    if !lines.is_sorted_by_key(|line| line.ask.guard.rules.order()) {
-        lines.sort_by_key(|line| line.ask.guard.rules.order());
+            let shard = table.shard_of(hash);
+            self.list.push(Line { ask, key, facts, hash, shard, seat: Cell::default() });
+            sorted &= order <= ask.guard.rules.order();
+            order = ask.guard.rules.order();
+        }
+        if let Some(own) = self.list.get_mut(from..).filter(|_| !sorted) {
+            own.sort_by_key(|line| line.ask.guard.rules.order());
+        }
+        self.ends.push(self.list.len());
     }
-    lines
+
+    /// Those of each request.
+    pub(super) fn each(&self) -> impl Iterator<Item = &[Line<'g, 'k>]> {
+        let mut from = 0;
+        self.ends.iter().map(move |end| {
+            let own = self.list.get(from..*end).unwrap_or_default();
+            from = *end;
+            own
+        })
+    }
 }
 
 impl<'t> Sheet<'t> {
     /// Locks what these lines are about. With `undo`, what is charged can be taken back.
-    pub(super) fn open<'l, 'g: 'l + 't + 'k, 'k: 'l>(
-        table: &'t Table,
-        lines: impl Iterator<Item = (&'l Line<'g, 'k>, &'l Facts)> + Clone,
-        charging: bool,
-        undo: bool,
-    ) -> Self {
-        let mut numbers: SmallVec<[usize; 8]> =
-            lines.clone().filter(|(line, _)| line.has_state()).map(|(line, _)| line.shard).collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        let locked = numbers.into_iter().filter_map(|n| table.lock(n).map(|shard| (n, shard)));
-        let shards = locked.collect();
-        let mut sheet = Self { shards, lists: SmallVec::new(), undo: undo.then(Vec::new), moved: false };
-        lines.clone().for_each(|(line, _)| sheet.seat(line));
-        if charging {
-            let new = lines.filter(|(line, facts)| {
-                line.seat.get().place.is_none() && line.ask.guard.keeps(&line.ask.wanted(facts))
-            });
-            let mut guards: SmallVec<[&'g Guard; 2]> = new.map(|(line, _)| line.ask.guard).collect();
-            guards.sort_by_key(|guard| guard.id);
-            guards.dedup_by_key(|guard| guard.id);
-            sheet.lists = guards.into_iter().map(|guard| (guard.id, guard.keys.open())).collect();
+    pub(super) fn open<'g: 't>(table: &'t Table, lines: &Lines<'g, '_>, charging: bool, undo: bool) -> Self {
+        let mut numbers: SmallVec<[usize; 8]> = SmallVec::new();
+        for line in lines.list.iter().filter(|line| line.has_state()) {
+            if let Err(at) = numbers.binary_search(&line.shard) {
+                numbers.insert(at, line.shard);
+            }
+        }
+        let mut sheet =
+            Self { shards: SmallVec::new(), lists: SmallVec::new(), undo: undo.then(Vec::new), moved: false };
+        for number in numbers {
+            if let Some(shard) = table.lock(number) {
+                sheet.shards.push((number, shard));
+            }
+        }
+        let mut all_known = true;
+        for line in &lines.list {
+            all_known &= sheet.seat(line);
+        }
+        if charging && !all_known {
+            sheet.open_lists(lines);
         }
         sheet
+    }
+
+    /// Opens the directories that keys may have to be added to.
+    fn open_lists<'g: 't>(&mut self, lines: &Lines<'g, '_>) {
+        let new = lines
+            .list
+            .iter()
+            .filter(|line| line.seat.get().place.is_none() && line.ask.guard.keeps(&line.wanted()));
+        let mut guards: SmallVec<[&'g Guard; 2]> = new.map(|line| line.ask.guard).collect();
+        guards.sort_by_key(|guard| guard.id);
+        guards.dedup_by_key(|guard| guard.id);
+        self.lists = guards.into_iter().map(|guard| (guard.id, guard.keys.open())).collect();
     }
 
     /// What each guardrail says to one request, in order.
     pub(super) fn check<'g>(
         &mut self,
-        lines: &Lines<'g, '_>,
-        facts: &Facts,
+        lines: &[Line<'g, '_>],
         at: At,
         watch: bool,
     ) -> SmallVec<[(usize, Refused); 4]> {
         let mut refused = SmallVec::new();
         for (number, line) in lines.iter().enumerate() {
-            let (guard, wanted) = (line.ask.guard, line.ask.wanted(facts));
+            let (guard, wanted) = (line.ask.guard, line.wanted());
             let place = self.place(line);
             let said = match place.and_then(|place| self.state(line, place)) {
                 Some(state) => {
                     guard.advance(state, at);
                     guard.check(Some(state), &wanted, at)
                 }
-                None => guard.check(None, &wanted, at).and_then(|()| self.room_for(line, facts)),
+                None => guard.check(None, &wanted, at).and_then(|()| self.room_for(line)),
             };
             if let Err(said) = said {
                 refused.push((number, said));
@@ -138,21 +169,20 @@ impl<'t> Sheet<'t> {
     /// Charges the lines of a request that `admits`, all of which have been checked.
     pub(super) fn charge<'g>(
         &mut self,
-        lines: &Lines<'g, '_>,
-        facts: &Facts,
+        lines: &[Line<'g, '_>],
         at: At,
         admits: impl Fn(usize) -> bool,
         verdict: &mut Verdict<'g>,
     ) {
         for (number, line) in lines.iter().enumerate() {
             if admits(number) {
-                self.charge_line(line, facts, at, verdict);
+                self.charge_line(line, at, verdict);
             }
         }
     }
 
     /// Adds how much is left to a verdict.
-    pub(super) fn limits<'g>(&mut self, lines: &Lines<'g, '_>, at: At, verdict: &mut Verdict<'g>) {
+    pub(super) fn limits<'g>(&mut self, lines: &[Line<'g, '_>], at: At, verdict: &mut Verdict<'g>) {
         for line in lines.iter().filter(|line| !line.ask.guard.is_shadow()) {
             let guard = line.ask.guard;
             let place = self.place(line);
@@ -188,8 +218,8 @@ impl<'t> Sheet<'t> {
         }
     }
 
-    fn charge_line<'g>(&mut self, line: &Line<'g, '_>, facts: &Facts, at: At, verdict: &mut Verdict<'g>) {
-        let (guard, wanted) = (line.ask.guard, line.ask.wanted(facts));
+    fn charge_line<'g>(&mut self, line: &Line<'g, '_>, at: At, verdict: &mut Verdict<'g>) {
+        let (guard, wanted) = (line.ask.guard, line.wanted());
         let mut place = self.place(line);
         if place.is_none() && guard.keeps(&wanted) {
             place = self.add(line, at);
@@ -223,13 +253,13 @@ impl<'t> Sheet<'t> {
     }
 
     /// Whether there is room for a key that is new.
-    fn room_for(&self, line: &Line<'_, '_>, facts: &Facts) -> Result<(), Refused> {
+    fn room_for(&self, line: &Line<'_, '_>) -> Result<(), Refused> {
         let guard = line.ask.guard;
         let keys = match self.lists.iter().find(|(id, _)| *id == guard.id) {
             Some((_, list)) => list.keys(),
             None => guard.keys.keys(),
         };
-        let wanted = line.ask.wanted(facts);
+        let wanted = line.wanted();
         let wants = matches!(guard.rules, Rules::Breaker(_)) || guard.keeps(&wanted);
         if wants && keys >= guard.max_keys { Err(Refused::until(ReasonCode::KeysFull, FULL)) } else { Ok(()) }
     }
@@ -263,13 +293,16 @@ impl<'t> Sheet<'t> {
         }
     }
 
-    /// Looks for the key of a line.
-    fn seat(&self, line: &Line<'_, '_>) {
+    /// Looks for the key of a line; whether it is there, if it needs one.
+    fn seat(&self, line: &Line<'_, '_>) -> bool {
+        if !line.has_state() {
+            return true;
+        }
         let held = self.shards.binary_search_by_key(&line.shard, |(number, _)| *number);
-        let Some(held) = held.ok().filter(|_| line.has_state()) else { return };
-        line.seat.set(Seat { held, place: None });
+        line.seat.set(Seat { held: held.unwrap_or(usize::MAX), place: None });
         let place = self.place(line);
-        line.seat.set(Seat { held, place });
+        line.seat.set(Seat { place, ..line.seat.get() });
+        place.is_some()
     }
 
     fn place(&self, line: &Line<'_, '_>) -> Option<Place> {
@@ -292,7 +325,11 @@ impl<'t> Sheet<'t> {
     }
 }
 
-impl Line<'_, '_> {
+impl<'k> Line<'_, 'k> {
+    fn wanted(&self) -> Wanted<'k> {
+        self.ask.wanted(self.facts)
+    }
+
     fn has_state(&self) -> bool {
         !matches!(self.ask.guard.rules, Rules::Sampling(..) | Rules::Timeout(_))
     }
