@@ -115,12 +115,13 @@ impl<'a> Desk<'a> {
         grants: &mut dyn GrantBook,
         tools: &mut Tools,
     ) -> Decided<'a> {
-        let (mut decision, redeemed) = self.by_rules(request, at, grants, &mut tools.scratch);
-        let verdict = self.by_guardrails(request, &mut decision, at, call, tools);
+        let (decision, redeemed) = self.by_rules(request, at, grants, &mut tools.scratch);
+        let mut decided = Decided { decision, verdict: Verdict::default() };
+        self.by_guardrails(request, &mut decided, at, call, tools);
         if redeemed {
-            grants.close(spends(request, &decision));
+            grants.close(spends(request, &decided.decision));
         }
-        Decided { decision, verdict }
+        decided
     }
 
     /// The same decision, charging nothing, with the account of every rule.
@@ -128,10 +129,11 @@ impl<'a> Desk<'a> {
         let request = Request { dry_run: true, ..*request };
         let usage = self.usage(&request, at);
         let scratch = &mut tools.scratch;
-        let mut told = explain(self.bundle, &request, self.environment, at.wall, usage.as_ref(), scratch);
-        let verdict = self.by_guardrails(&request, &mut told.decision, at, Flush::Alone(0), tools);
-        let guardrails = self.account(&request, &told.decision, &verdict, at, tools);
-        Explained { decided: Decided { decision: told.decision, verdict }, rules: told.rules, guardrails }
+        let told = explain(self.bundle, &request, self.environment, at.wall, usage.as_ref(), scratch);
+        let mut decided = Decided { decision: told.decision, verdict: Verdict::default() };
+        self.by_guardrails(&request, &mut decided, at, Flush::Alone(0), tools);
+        let guardrails = self.account(&request, &decided.decision, &decided.verdict, at, tools);
+        Explained { decided, rules: told.rules, guardrails }
     }
 
     /// Plans a retry of an action that failed. Only a retry that is granted is counted.
@@ -206,25 +208,25 @@ impl<'a> Desk<'a> {
     fn by_guardrails(
         &self,
         request: &Request<'a>,
-        decision: &mut Decision<'a>,
+        Decided { decision, verdict }: &mut Decided<'a>,
         at: At,
         call: Flush<'a>,
         tools: &mut Tools,
-    ) -> Verdict<'a> {
+    ) {
         if !matches!(decision.answer, Answer::Allow(_)) {
-            return Verdict::default();
+            return;
         }
         let mut asks = std::mem::take(&mut tools.asks).recycle();
-        let asked = self.ask(request, decision, call, tools, &mut asks);
-        let verdict = match asked {
-            None => Verdict::default(),
-            Some(_) if asks.is_empty() => Verdict::default(),
-            Some(facts) if request.dry_run => self.ledger.peek(&asks, &facts, at, &mut tools.draw),
-            Some(facts) => self.ledger.charge(&asks, &facts, at, &mut tools.draw),
-        };
+        let asked = self.ask(request, decision, call, tools, &mut asks).filter(|_| !asks.is_empty());
+        match asked {
+            None => {}
+            Some(facts) if request.dry_run => {
+                *verdict = self.ledger.peek(&asks, &facts, at, &mut tools.draw);
+            }
+            Some(facts) => self.ledger.charge_into(&asks, &facts, at, &mut tools.draw, verdict),
+        }
         tools.asks = asks.recycle();
-        decision.heed(&verdict);
-        verdict
+        decision.heed(verdict);
     }
 
     /// What an allowed request asks of the guardrails that were found; `None` where its cost

@@ -107,7 +107,7 @@ impl Ledger {
         let counted = facts.expected.amounts(rules);
         let spent = |state: Option<&State>| {
             let mut spent = false;
-            guard.rooms(state, at, &mut |room| {
+            guard.rooms(state, at, |room| {
                 spent |= counted.counts(room.measure) && room.left() == 0;
             });
             spent

@@ -45,6 +45,7 @@ impl Step {
         ALL.into_iter().find(fits).unwrap_or(Step::Second)
     }
 
+    #[inline]
     const fn nanos(self) -> u64 {
         match self {
             Self::Nanos1 => 1,
@@ -129,6 +130,7 @@ impl CountLog {
 
     /// The units that were charged within this window.
     #[must_use]
+    #[inline]
     pub fn used(&self, now: Moment, window: Span) -> u64 {
         self.units_from(self.first_live(now, window))
     }
@@ -145,12 +147,14 @@ impl CountLog {
 
     /// When the newest unit was charged.
     #[must_use]
+    #[inline]
     pub fn newest(&self) -> Option<Moment> {
         self.len.checked_sub(1).map(|at| self.time(at))
     }
 
     /// Charges units now, or at the time of the newest unit where that is later: two threads may
     /// arrive in another order than they read their clocks.
+    #[inline]
     pub fn charge(&mut self, units: u64, now: Moment, shape: &Shape) {
         let now = self.newest().map_or(now, |newest| now.max(newest));
         self.forget(now, shape.window);
@@ -174,6 +178,7 @@ impl CountLog {
     }
 
     /// Drops what is older than the window.
+    #[inline]
     pub fn forget(&mut self, now: Moment, window: Span) {
         let gone = self.first_live(now, window);
         self.drop_oldest(gone);
@@ -201,6 +206,7 @@ impl CountLog {
         size_of_val::<[u32]>(&self.ring)
     }
 
+    #[inline]
     const fn group_units(&self) -> u64 {
         1 << self.group
     }
@@ -209,6 +215,7 @@ impl CountLog {
         if at.saturating_add(1) == self.len { self.fill } else { self.group_units() }
     }
 
+    #[inline]
     fn units_from(&self, first: u8) -> u64 {
         match self.len.saturating_sub(first) {
             0 => 0,
@@ -219,6 +226,7 @@ impl CountLog {
     }
 
     /// The first group that is in the window; times never fall, so that a search by halves finds it.
+    #[inline]
     fn first_live(&self, now: Moment, window: Span) -> u8 {
         let is_over = |at: u8| self.time(at).after(window) <= now;
         // Most often none has left it: those that had were dropped by the last charge.
@@ -237,18 +245,21 @@ impl CountLog {
         low
     }
 
+    #[inline]
     fn place(&self, at: u8) -> usize {
         let place = usize::from(self.head).saturating_add(usize::from(at));
         let room = self.ring.len();
         if place >= room { place.saturating_sub(room) } else { place }
     }
 
+    #[inline]
     fn time(&self, at: u8) -> Moment {
         let tick = self.ring.get(self.place(at)).copied().unwrap_or(0);
         let nanos = u64::from(tick).saturating_mul(self.step.nanos());
         Moment::from_nanos(self.base.saturating_add(nanos))
     }
 
+    #[inline]
     fn set(&mut self, at: u8, tick: u32) {
         let place = self.place(at);
         if let Some(slot) = self.ring.get_mut(place) {
@@ -257,6 +268,7 @@ impl CountLog {
     }
 
     /// The tick of a time, rounded up; moves the base where 32 bits do not reach.
+    #[inline]
     fn tick_for(&mut self, now: Moment) -> u32 {
         let step = self.step.nanos();
         if self.len == 0 {
@@ -283,6 +295,7 @@ impl CountLog {
         }
     }
 
+    #[inline]
     fn drop_oldest(&mut self, groups: u8) {
         if groups >= self.len {
             (self.head, self.len, self.fill) = (0, 0, 0);

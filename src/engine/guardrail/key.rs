@@ -49,6 +49,7 @@ impl Key {
 
     /// The text, as `write` wrote it.
     #[must_use]
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Text::Short { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or(bytes),

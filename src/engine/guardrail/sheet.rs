@@ -103,22 +103,25 @@ impl<'g, 'k> Lines<'g, 'k> {
 impl<'t> Sheet<'t> {
     /// Locks what these lines are about. With `undo`, what is charged can be taken back.
     pub(super) fn open<'g: 't>(table: &'t Table, lines: &Lines<'g, '_>, charging: bool, undo: bool) -> Self {
-        let mut numbers: SmallVec<[usize; 8]> = SmallVec::new();
-        for line in lines.list.iter().filter(|line| line.has_state()) {
-            if let Err(at) = numbers.binary_search(&line.shard) {
-                numbers.insert(at, line.shard);
-            }
-        }
+        let stateful = lines.list.iter().filter(|line| line.has_state());
+        let mut order: SmallVec<[&Line<'g, '_>; 8]> = SmallVec::new();
+        stateful.for_each(|line| order.push(line));
+        order.sort_unstable_by_key(|line| line.shard);
         let mut sheet =
             Self { shards: SmallVec::new(), lists: SmallVec::new(), undo: undo.then(Vec::new), moved: false };
-        for number in numbers {
-            if let Some(shard) = table.lock(number) {
-                sheet.shards.push((number, shard));
+        for line in &order {
+            if sheet.shards.last().is_none_or(|(number, _)| *number != line.shard)
+                && let Some(shard) = table.lock(line.shard)
+            {
+                sheet.shards.push((line.shard, shard));
             }
+            line.seat.set(Seat { held: sheet.shards.len().saturating_sub(1), place: None });
         }
         let mut all_known = true;
-        for line in &lines.list {
-            all_known &= sheet.seat(line);
+        for line in order {
+            let place = sheet.place(line);
+            line.seat.set(Seat { place, ..line.seat.get() });
+            all_known &= place.is_some();
         }
         if charging && !all_known {
             sheet.open_lists(lines);
@@ -190,8 +193,7 @@ impl<'t> Sheet<'t> {
             if let Some(state) = &mut state {
                 guard.advance(state, at);
             }
-            let mut each = |room| verdict.limits.push(Limit { guard, room });
-            guard.rooms(state.as_deref(), at, &mut each);
+            guard.rooms(state.as_deref(), at, |room| verdict.limits.push(Limit { guard, room }));
         }
     }
 
@@ -291,18 +293,6 @@ impl<'t> Sheet<'t> {
             let (shard, guard) = (line.shard, line.ask.guard.id);
             undo.push(Undo { shard, place, before: Some(before), guard });
         }
-    }
-
-    /// Looks for the key of a line; whether it is there, if it needs one.
-    fn seat(&self, line: &Line<'_, '_>) -> bool {
-        if !line.has_state() {
-            return true;
-        }
-        let held = self.shards.binary_search_by_key(&line.shard, |(number, _)| *number);
-        line.seat.set(Seat { held: held.unwrap_or(usize::MAX), place: None });
-        let place = self.place(line);
-        line.seat.set(Seat { place, ..line.seat.get() });
-        place.is_some()
     }
 
     fn place(&self, line: &Line<'_, '_>) -> Option<Place> {
