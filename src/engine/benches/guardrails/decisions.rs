@@ -1,6 +1,6 @@
 //! One decision with three guardrails.
 
-use super::figures::{median, spread};
+use super::figures::spread;
 use super::stage::{MANY, Stage, Three};
 use super::timing::{CHARGE, DECIDE, ROUNDS, Step, Subject};
 
@@ -30,7 +30,7 @@ fn row(stage: &Stage, keys: usize, step: Step) -> String {
     let [one, two] = &subjects;
     let nanos = |subject: &Subject<'_>| spread(&subject.nanos, |n| format!("{n:.0}"));
     let more: Vec<f64> = two.rate.iter().zip(&one.rate).map(|(two, one)| two / one).collect();
-    let refused = (one.refused + two.refused) as f64 / (one.steps + two.steps) as f64;
-    let more = format!("{:.2}x ({})", median(&more), spread(&more, |n| format!("{n:.2}")));
+    let refused = one.refused().max(two.refused());
+    let more = spread(&more, |n| format!("{n:.2}x"));
     format!("{} | {} | {more} | {:.1} % |", nanos(one), nanos(two), 100.0 * refused)
 }

@@ -54,7 +54,7 @@ fn profile(what: &str, three: &str, keys: &str, decisions: &str) {
     };
     let keys = if keys == "one" { 1 } else { MANY };
     let stage = Stage::with(*three, keys);
-    let mut hand = stage.hand(keys, (0, 1));
+    let mut hand = stage.hand(keys, (0, 1), 0);
     let decide = if what == "charge" { timing::CHARGE } else { timing::DECIDE };
     (0_usize..decisions).for_each(|_| decide(&mut hand));
 }

@@ -120,8 +120,8 @@ impl Stage {
     }
 
     /// A thread's hand, for keys up to this one, of which it takes its share: the number of this
-    /// thread, and how many there are.
-    pub fn hand(&self, keys: usize, share: (usize, usize)) -> Hand<'_> {
+    /// thread, and how many there are. So many turns were taken before.
+    pub fn hand(&self, keys: usize, share: (usize, usize), turn: usize) -> Hand<'_> {
         Hand {
             stage: self,
             keys,
@@ -130,8 +130,8 @@ impl Stage {
             tools: Tools::seeded(7),
             key: String::new(),
             at: self.now(),
-            turn: 0,
-            id: share.0 as u128,
+            turn,
+            id: (turn * share.1 + share.0) as u128,
             refused: 0,
         }
     }
@@ -139,7 +139,7 @@ impl Stage {
     /// A stage with these three whose keys are all there.
     pub fn with(three: Three, keys: usize) -> Self {
         let stage = Self::of(three.guardrails(keys));
-        let mut hand = stage.hand(keys, (0, 1));
+        let mut hand = stage.hand(keys, (0, 1), 0);
         (0..keys).for_each(|_| hand.charge());
         stage
     }

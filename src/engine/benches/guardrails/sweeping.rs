@@ -56,7 +56,7 @@ fn round(pace: Pace) -> [f64; 6] {
     // Idle for a tenth of a second is as good as new.
     let limit = rate_limit("w", 1_000_000, SECOND / 10, Algorithm::SlidingWindow);
     let stage = Stage::of(vec![limit]);
-    let mut fill = stage.hand(MANY, (0, 1));
+    let mut fill = stage.hand(MANY, (0, 1), 0);
     (0..MANY).for_each(|_| fill.charge());
     let keys = || stage.guards().map(|guard| guard.keys()).sum::<u64>();
     let before = keys();
@@ -77,7 +77,7 @@ fn round(pace: Pace) -> [f64; 6] {
                 }
             }
         });
-        let mut hand = stage.hand(BUSY, (0, 1));
+        let mut hand = stage.hand(BUSY, (0, 1), 0);
         let start = Instant::now();
         let mut last = start;
         while last.duration_since(start) < TURN && took.len() < took.capacity() {
