@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tollgate_engine::compile::{self, Compiled};
-use tollgate_engine::decide::{Action, Answer, Desk, Estimate, Grant, NoGrants, Request, Subject, Tools};
+use tollgate_engine::decide::{
+    Action, Answer, Decided, Desk, Estimate, Grant, NoGrants, Request, Subject, Tools,
+};
 use tollgate_engine::guardrail::budget::Expected;
 use tollgate_engine::guardrail::key::Flush;
 use tollgate_engine::guardrail::ledger::SHARDS;
@@ -16,8 +18,8 @@ use tollgate_engine::guardrail::settle::Taken;
 use tollgate_engine::guardrail::{Asks, At, Facts, Guard, Live, Verdict};
 use tollgate_engine::id::GuardrailName;
 use tollgate_engine::model::guardrail::{
-    Algorithm, Budget, BudgetEstimate, BudgetLimits, Concurrency, Enforcement, KeyDimension, OnExpiry,
-    OnMaxKeys, RateLimit, Refusal, Rules, ScopeOfState, State,
+    Algorithm, Budget, BudgetEstimate, BudgetLimits, CircuitBreaker, Concurrency, Cooldown, Enforcement,
+    ErrorKind, KeyDimension, OnExpiry, OnMaxKeys, RateLimit, Refusal, Rules, Sampling, ScopeOfState, State,
 };
 use tollgate_engine::model::{Field, Guardrail, Phase, Place, Placed, RuleEffect, Target};
 use tollgate_engine::time::{Moment, WallTime};
@@ -196,6 +198,16 @@ impl Hand<'_> {
 
     /// A whole decision: the rules, then the guardrails that are about it.
     pub fn decide(&mut self) {
+        let stage = self.stage;
+        let allowed = self.authorize(|decided, id, at| {
+            report(stage, id, at, &mut decided.verdict);
+            matches!(decided.decision.answer, Answer::Allow(_))
+        });
+        self.refused += usize::from(!allowed);
+    }
+
+    /// The same, given to `then` instead of being reported.
+    pub fn authorize<R>(&mut self, then: impl FnOnce(&mut Decided<'_>, u128, At) -> R) -> R {
         self.next();
         let stage = self.stage;
         let agent = stage.agents.get(self.turn.wrapping_mul(7_919) % RULES).map_or("", |agent| agent);
@@ -203,10 +215,7 @@ impl Hand<'_> {
         let flush = Flush::Alone(0);
         let (at, tools) = (self.at, &mut self.tools);
         let mut decided = stage.desk().authorize(&request, at, flush, &mut NoGrants, tools);
-        let refused = !matches!(decided.decision.answer, Answer::Allow(_));
-        let id = self.id;
-        report(stage, id, self.at, &mut decided.verdict);
-        self.refused += usize::from(refused);
+        then(&mut decided, self.id, at)
     }
 
     fn report(&mut self, verdict: &mut Verdict<'_>) {
@@ -302,6 +311,33 @@ pub fn budget(name: &str) -> Guardrail {
 pub fn concurrency(name: &str) -> Guardrail {
     let lease = Span::from_nanos(60 * SECOND);
     guardrail(name, Rules::Concurrency(Concurrency { max_in_flight: 1_000, key_by: by_tenant(), lease }))
+}
+
+/// A breaker that nobody trips.
+pub fn breaker(name: &str) -> Guardrail {
+    guardrail(
+        name,
+        Rules::CircuitBreaker(CircuitBreaker {
+            failure_threshold: Some(3),
+            failure_rate: None,
+            minimum_calls: 10,
+            window: Span::from_nanos(10 * SECOND),
+            cooldown: Cooldown::For(Span::from_nanos(5 * SECOND)),
+            key_by: by_tenant(),
+            half_open_probes: 1,
+            slow_call: None,
+            lease: Span::from_nanos(60 * SECOND),
+            count_errors: vec![ErrorKind::Transient],
+            cooldown_multiplier: 1.0,
+            max_cooldown: None,
+            retry_after_spread: 0.0,
+        }),
+    )
+}
+
+/// A share of all tenants.
+pub fn sampling(name: &str, rate: f64) -> Guardrail {
+    guardrail(name, Rules::Sampling(Sampling { rate, key_by: by_tenant() }))
 }
 
 /// About this tenant only.
