@@ -129,17 +129,18 @@ impl<'a> Desk<'a> {
         tools: &mut Tools,
     ) -> Decided<'a> {
         loop {
-            let (mut decision, grant) = self.by_rules(request, at, grants, &mut tools.scratch);
+            let (decision, grant) = self.by_rules(request, at, grants, &mut tools.scratch);
             let by_grant = matches!(grant, Grant::Accepted(_)) && spends(request, &decision);
             // If somebody was quicker, the book now says so.
             if by_grant && !grants.begin() {
                 continue;
             }
-            let verdict = self.by_guardrails(request, &mut decision, at, call, tools);
+            let mut decided = Decided { decision, verdict: Verdict::default() };
+            self.by_guardrails(request, &mut decided, at, call, tools);
             if by_grant {
-                grants.close(spends(request, &decision));
+                grants.close(spends(request, &decided.decision));
             }
-            return Decided { decision, verdict };
+            return decided;
         }
     }
 
@@ -156,10 +157,11 @@ impl<'a> Desk<'a> {
         let request = Request { grant, ..request };
         let usage = self.usage(&request, at);
         let scratch = &mut tools.scratch;
-        let mut told = explain(self.bundle, &request, self.environment, at.wall, usage.as_ref(), scratch);
-        let verdict = self.by_guardrails(&request, &mut told.decision, at, Flush::Alone(0), tools);
-        let guardrails = self.account(&request, &told.decision, &verdict, at, tools);
-        Explained { decided: Decided { decision: told.decision, verdict }, rules: told.rules, guardrails }
+        let told = explain(self.bundle, &request, self.environment, at.wall, usage.as_ref(), scratch);
+        let mut decided = Decided { decision: told.decision, verdict: Verdict::default() };
+        self.by_guardrails(&request, &mut decided, at, Flush::Alone(0), tools);
+        let guardrails = self.account(&request, &decided.decision, &decided.verdict, at, tools);
+        Explained { decided, rules: told.rules, guardrails }
     }
 
     /// Plans a retry of an action that failed. Only a retry that is granted is counted.
@@ -233,25 +235,25 @@ impl<'a> Desk<'a> {
     fn by_guardrails(
         &self,
         request: &Request<'a>,
-        decision: &mut Decision<'a>,
+        Decided { decision, verdict }: &mut Decided<'a>,
         at: At,
         call: Flush<'a>,
         tools: &mut Tools,
-    ) -> Verdict<'a> {
+    ) {
         if !matches!(decision.answer, Answer::Allow(_)) {
-            return Verdict::default();
+            return;
         }
         let mut asks = std::mem::take(&mut tools.asks).recycle();
-        let asked = self.ask(request, decision, call, tools, &mut asks);
-        let verdict = match asked {
-            None => Verdict::default(),
-            Some(_) if asks.is_empty() => Verdict::default(),
-            Some(facts) if request.dry_run => self.ledger.peek(&asks, &facts, at, &mut tools.draw),
-            Some(facts) => self.ledger.charge(&asks, &facts, at, &mut tools.draw),
-        };
+        let asked = self.ask(request, decision, call, tools, &mut asks).filter(|_| !asks.is_empty());
+        match asked {
+            None => {}
+            Some(facts) if request.dry_run => {
+                *verdict = self.ledger.peek(&asks, &facts, at, &mut tools.draw);
+            }
+            Some(facts) => self.ledger.charge_into(&asks, &facts, at, &mut tools.draw, verdict),
+        }
         tools.asks = asks.recycle();
-        decision.heed(&verdict);
-        verdict
+        decision.heed(verdict);
     }
 
     /// What an allowed request asks of the guardrails that were found; `None` where its cost

@@ -175,7 +175,7 @@ impl Guard {
         let mut state = state.clone();
         self.advance(&mut state, at);
         let mut rooms = Vec::new();
-        self.rooms(Some(&state), at, &mut |room| rooms.push(room));
+        self.rooms(Some(&state), at, |room| rooms.push(room));
         let (breaker, next_probe) = match (&self.rules, &state) {
             (Rules::Breaker(rules), State::Breaker(breaker)) => {
                 (Some(breaker.state(rules, at.now)), rules.rest(breaker, at.now))

@@ -44,8 +44,15 @@ impl Sampling {
 /// The point of a key.
 #[must_use]
 pub fn point(name: &str, environment: &str, kinds: &str, values: &[u8]) -> u64 {
-    let parts = [name.as_bytes(), environment.as_bytes(), kinds.as_bytes(), values];
-    let digest = Digest::of(&parts.join(&0));
+    let digest = Digest::of_all(&[
+        name.as_bytes(),
+        b"\0",
+        environment.as_bytes(),
+        b"\0",
+        kinds.as_bytes(),
+        b"\0",
+        values,
+    ]);
     let first = digest.0.first_chunk().copied().unwrap_or_default();
     u64::from_be_bytes(first)
 }
