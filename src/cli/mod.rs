@@ -4,8 +4,11 @@
 //! Answers go to stdout, everything about them to stderr; colours only to a terminal, and never
 //! when `NO_COLOR` is set.
 
+mod admin;
 mod amount;
 mod answer;
+mod approvals;
+mod approve;
 mod authorize;
 mod budget;
 mod bundle;
@@ -17,8 +20,11 @@ mod eval;
 mod exit;
 mod explain;
 mod findings;
+mod grant;
 mod healthcheck;
 mod help;
+mod keygen;
+mod keys;
 mod output;
 mod page;
 mod probe;
@@ -52,6 +58,10 @@ enum Command {
     Budget(budget::Budget),
     Report(report::Report),
     Explain(explain::Explain),
+    Approvals(approvals::Approvals),
+    Approve(approve::Approve),
+    Grant(grant::Grant),
+    Keygen(keygen::Keygen),
     Eval(eval::Eval),
     Check(check::Check),
     Test(test::Test),
@@ -98,6 +108,10 @@ fn run(command: Command) -> Outcome {
         Command::Budget(command) => command.run(),
         Command::Report(command) => command.run(),
         Command::Explain(command) => command.run(),
+        Command::Approvals(command) => command.run(),
+        Command::Approve(command) => command.run(),
+        Command::Grant(command) => command.run(),
+        Command::Keygen(command) => command.run(),
         Command::Eval(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Test(command) => command.run(),

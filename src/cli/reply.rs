@@ -130,6 +130,21 @@ fn approval(approval: &pb::Approval) -> Value {
     all.text("role", &approval.role);
     all.text("request_digest", &approval.request_digest);
     all.text("instance", &approval.instance);
+    all.some("uses", Some(approval.uses.into()));
+    all.time("opened_at", approval.opened_at);
+    all.into()
+}
+
+/// An approval as those see it who decide on it.
+pub fn approval_record(record: &pb::ApprovalRecord) -> Value {
+    let mut all = Object::default();
+    all.some("approval", record.approval.as_ref().map(approval));
+    all.name("state", record.state().as_str_name(), "APPROVAL_STATE_");
+    all.text("rule_id", &record.rule_id);
+    all.some("asked", serde_json::from_str(&record.asked).ok());
+    all.text("user", &record.user);
+    all.list("signed_by", record.signed_by.iter().map(|owner| owner.as_str().into()).collect());
+    all.text("comment", &record.comment);
     all.into()
 }
 

@@ -1,13 +1,13 @@
 //! One question, one answer.
 
-use tollgate_engine::decide::{Answer as Effect, Decided, NoGrants, Request, Tools};
+use tollgate_engine::decide::{Decided, Request, Tools};
 use tollgate_engine::guardrail::key::Flush;
 use tollgate_engine::guardrail::{At, Verdict};
 use tollgate_engine::model::ReasonCode;
 
 use super::answer::{Answer, deny};
 use super::snapshot::Snapshot;
-use super::{DataPlane, approval, local, record};
+use super::{DataPlane, local, record};
 
 /// Why everything is denied before the first bundle.
 pub(super) const NO_BUNDLE: &str =
@@ -46,7 +46,7 @@ impl DataPlane {
             let decision = deny(ReasonCode::NoBundle, NO_BUNDLE, environment);
             return self.finish(snapshot, request, at, Decided { decision, verdict: Verdict::default() });
         };
-        let decided = self.desk(serving).authorize(request, at, call, &mut NoGrants, tools);
+        let decided = self.desk(serving).authorize(request, at, call, &mut self.grants(at), tools);
         self.finish(snapshot, request, at, decided)
     }
 
@@ -58,15 +58,10 @@ impl DataPlane {
         at: At,
         Decided { decision, verdict }: Decided<'a>,
     ) -> Answer<'a> {
-        let approval = match decision.answer {
-            // What waits for another item of its batch opens nothing of its own.
-            Effect::RequireApproval(wanted) if decision.reason_code != ReasonCode::BatchRefused => {
-                Some(approval::open(self, request, &decision, wanted, at.wall))
-            }
-            Effect::RequireApproval(_) | Effect::Allow(_) | Effect::Deny(_) | Effect::Throttle(_) => None,
-        };
+        let decision_id = self.clock.decision_id(at.wall);
+        let (decision, approval) = self.with_approval(request, decision, decision_id, at.wall);
         let mut answer = Answer {
-            decision_id: self.clock.decision_id(at.wall),
+            decision_id,
             request_id: request.request_id,
             decided_at: at.wall,
             arm: snapshot.arm(),

@@ -1,6 +1,6 @@
 //! Many questions at once: one snapshot, one instant (design 1.7).
 
-use tollgate_engine::decide::{Answer as Effect, NoGrants, Request, Tools};
+use tollgate_engine::decide::{Answer as Effect, Request, Tools};
 use tollgate_engine::guardrail::key::Flush;
 use tollgate_engine::guardrail::{At, Verdict};
 use tollgate_engine::model::ReasonCode;
@@ -95,7 +95,7 @@ impl DataPlane {
         let requests: Vec<Request<'a>> = items.iter().filter_map(Item::request).copied().collect();
         let malformed = requests.len() < items.len();
         let desk = self.desk(serving);
-        let decided = desk.authorize_together(&requests, malformed, at, call, &mut NoGrants, tools);
+        let decided = desk.authorize_together(&requests, malformed, at, call, &mut self.grants(at), tools);
         let mut decided = requests.iter().zip(decided);
         let answer = |item: &Item<'a>| match item {
             Item::Ask(_) => {

@@ -22,7 +22,7 @@ impl DataPlane {
             let request = Request { dry_run: true, ..*request };
             let (decided, rules, guardrails) = match &snapshot.serving {
                 Some(serving) => {
-                    let told = self.desk(serving).explain(&request, at, tools);
+                    let told = self.desk(serving).explain(&request, at, &mut self.grants(at), tools);
                     (told.decided, told.rules, told.guardrails)
                 }
                 None => {

@@ -157,6 +157,7 @@ impl DataPlane {
         }
         lock(&self.retired).extend(before.serving.clone());
         self.ready.send_replace(true);
+        self.void_changed_approvals(&serving.compiled);
         (before.serving.clone(), serving)
     }
 

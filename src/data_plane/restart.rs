@@ -14,6 +14,7 @@ use tollgate_engine::guardrail::open::OpenTable;
 use tollgate_engine::guardrail::{At, Guards, Live};
 use uuid::Uuid;
 
+use super::approvals::SavedApprovals;
 use super::report::Kept;
 use super::state_dir::{
     Contents, Head, Health, Keeper, KeptState, Section, StateDir, StateFile, Writer, guardrails,
@@ -28,6 +29,8 @@ pub(super) struct Restart {
     kept: Mutex<Option<KeptState>>,
     /// Set when what was kept serves: from then on the file is written.
     goes_on: AtomicBool,
+    /// Set before the last writing.
+    ends: AtomicBool,
     health: Arc<Mutex<Health>>,
     keeper: Mutex<Option<Keeper>>,
 }
@@ -40,6 +43,7 @@ impl Restart {
         Ok(Self {
             dir: Arc::new(dir),
             goes_on: AtomicBool::new(kept.is_none()),
+            ends: AtomicBool::new(false),
             kept: Mutex::new(kept),
             health: Arc::new(Mutex::new(Health::new(set_aside, clock.monotonic()))),
             keeper: Mutex::default(),
@@ -52,6 +56,11 @@ impl Restart {
         let instance = self.dir.take_instance()?;
         let writer = lock(&self.kept).as_ref().map(|kept| kept.head().instance);
         (writer == Some(instance.as_u128())).then_some(instance)
+    }
+
+    /// What people were asked, and what is left of their grants. Of use to the same instance only.
+    pub(super) fn approvals(&self) -> Option<SavedApprovals> {
+        lock(&self.kept).as_ref().map(KeptState::approvals)
     }
 
     /// By which ids of decisions that took nothing were known.
@@ -115,6 +124,7 @@ impl Restart {
 
     /// Writes a last time. The instance lives on only with its state.
     pub(super) fn close(&self, instance: Uuid) {
+        self.ends.store(true, Ordering::SeqCst);
         let keeper = lock(&self.keeper).take();
         if keeper.is_some_and(Keeper::close) {
             self.dir.keep_instance(instance);
@@ -146,6 +156,13 @@ impl Contents for DataPlane {
             program: env!("CARGO_PKG_VERSION").to_owned(),
         };
         file.record(Section::Head, &head)?;
-        guardrails(file, &self.live, &self.open, || Arc::clone(&self.snapshot.load().guards), at)
+        guardrails(file, &self.live, &self.open, || Arc::clone(&self.snapshot.load().guards), at)?;
+        // They end with the instance, so that after an unclean end nobody would read them.
+        if self.restart.as_ref().is_some_and(|restart| restart.ends.load(Ordering::SeqCst)) {
+            let saved = self.approvals.export();
+            saved.approvals.iter().try_for_each(|one| file.record(Section::Approvals, one))?;
+            saved.spent.iter().try_for_each(|one| file.record(Section::Spent, one))?;
+        }
+        Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! The gRPC edge: translates, and decides nothing.
 
+pub mod admin;
 mod aside;
 mod authorize;
 mod authorize_batch;
@@ -18,6 +19,7 @@ mod retry_decision;
 mod server;
 mod service;
 mod stream;
+mod wait_approval;
 mod watch_events;
 mod worker;
 

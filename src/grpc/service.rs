@@ -11,6 +11,7 @@ use super::convert::Limits;
 use super::guard::guarded;
 use super::later::refusal;
 use super::stream::Answers;
+use super::wait_approval::{self, Waiting};
 use super::{authorize, authorize_batch, budget, explain, report, retry_decision, watch_events};
 use crate::data_plane::DataPlane;
 use crate::pb::{self, policy_decision_service_server::PolicyDecisionService};
@@ -21,6 +22,8 @@ pub(super) struct Service {
     pub plane: Arc<DataPlane>,
     pub limits: Limits,
     pub aside: Aside,
+    /// Who waits for people.
+    pub waiting: Waiting,
     /// Ends the streams.
     pub drain: CancellationToken,
 }
@@ -76,10 +79,12 @@ impl PolicyDecisionService for Service {
         guarded("Budget", || budget::answer(&self.plane, &self.limits, rpc.into_inner()))
     }
 
-    type WaitApprovalStream = Nothing<pb::WaitApprovalResponse>;
+    type WaitApprovalStream = Answers<pb::WaitApprovalResponse>;
 
-    async fn wait_approval(&self, _: Request<pb::WaitApprovalRequest>) -> Answer<Self::WaitApprovalStream> {
-        Err(refusal("WaitApproval"))
+    async fn wait_approval(&self, rpc: Request<pb::WaitApprovalRequest>) -> Answer<Self::WaitApprovalStream> {
+        guarded("WaitApproval", || {
+            wait_approval::answer(&self.plane, &self.waiting, &self.drain, rpc.into_inner())
+        })
     }
 
     type WatchEventsStream = Answers<pb::WatchEventsResponse>;

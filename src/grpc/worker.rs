@@ -11,11 +11,13 @@ use tokio_util::sync::CancellationToken;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_reflection::server::Builder as Reflection;
 
+use super::admin::{self, Token};
 use super::aside::Aside;
 use super::convert::Limits;
 use super::front::{Front, RARE_BYTES};
 use super::listen::Accepted;
 use super::patience::Patient;
+use super::wait_approval::Waiting;
 use super::{Generated, service::Service};
 use crate::data_plane::DataPlane;
 use crate::pb::{self, amplification, amplification::Allowance};
@@ -46,6 +48,7 @@ const EXPLANATIONS: usize = EXPLAINING + 4;
 pub(super) struct Worker<H> {
     pub plane: Arc<DataPlane>,
     pub limits: Limits,
+    pub admin: Option<Token>,
     pub health: HealthServer<H>,
     pub connections: mpsc::Receiver<(Accepted, OwnedSemaphorePermit)>,
     pub drain: CancellationToken,
@@ -73,8 +76,9 @@ impl<H: Health> Worker<H> {
         // cores share costs more than a decision.
         let (plane, limits, aside) = (self.plane, self.limits, Aside::new(EXPLANATIONS));
         let telling = tell_of_refusals(Arc::clone(&plane));
-        let service = Service { plane, limits, aside, drain: drain.clone() };
-        let front = front(service, self.health)?;
+        let waiting = Waiting::default();
+        let service = Service { plane, limits, aside, waiting, drain: drain.clone() };
+        let front = front(service, self.health, self.admin)?;
         let told = drain.clone();
         let incoming =
             ReceiverStream::new(self.connections).map(move |(accepted, place)| -> std::io::Result<_> {
@@ -111,17 +115,29 @@ const fn allowance(limits: &Limits) -> Allowance {
     Allowance::new(limits.batch_items, limits.context_values, texts)
 }
 
-fn front<H: Health>(service: Service, health: HealthServer<H>) -> anyhow::Result<Front> {
-    let limits = service.limits;
+fn front<H: Health>(
+    service: Service,
+    health: HealthServer<H>,
+    admin: Option<Token>,
+) -> anyhow::Result<Front> {
+    let (limits, plane) = (service.limits, Arc::clone(&service.plane));
     let reflection = || {
-        Reflection::configure()
+        let open = Reflection::configure()
             .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+        match admin {
+            Some(_) => open.register_encoded_file_descriptor_set(pb::ADMIN_DESCRIPTORS),
+            None => open,
+        }
     };
-    Ok(Front::new(&Generated::new(service), &limits)
+    let front = Front::new(&Generated::new(service), &limits)
         .with(health.max_decoding_message_size(RARE_BYTES))
         .with(reflection().build_v1()?.max_decoding_message_size(RARE_BYTES))
-        .with(reflection().build_v1alpha()?.max_decoding_message_size(RARE_BYTES)))
+        .with(reflection().build_v1alpha()?.max_decoding_message_size(RARE_BYTES));
+    Ok(match admin {
+        Some(token) => front.with(admin::guarded_by(token, plane)),
+        None => front,
+    })
 }
 
 fn transport() -> tonic::transport::Server {

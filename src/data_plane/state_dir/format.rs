@@ -41,6 +41,10 @@ pub(in crate::data_plane) enum Section {
     Keys = 4,
     /// Decisions that were settled. Where one is open too, it was settled during the writing.
     Settled = 5,
+    /// What people were asked; at a clean end only.
+    Approvals = 6,
+    /// Grants that were used; at a clean end only.
+    Spent = 7,
 }
 
 /// Why a file is not what was written.

@@ -11,6 +11,8 @@ use tollgate_engine::guardrail::snapshot::{SavedDecision, SavedGuard, down};
 use tollgate_engine::guardrail::{At, Guards, Live};
 use tollgate_engine::time::WallTime;
 
+use super::super::approvals::saved::{SavedApproval, SavedApprovals};
+use super::super::approvals::spent::SavedSpent;
 use super::format::{Bad, Blocks, Section};
 
 /// What a file says of itself.
@@ -60,7 +62,18 @@ impl KeptState {
         blocks.records::<(u32, SavedKey)>(Section::Keys).try_for_each(|key| key.map(drop))?;
         blocks.records::<SavedDecision<M>>(Section::Open).try_for_each(|open| open.map(drop))?;
         blocks.records::<(u128, Offset)>(Section::Settled).try_for_each(|settled| settled.map(drop))?;
+        blocks.records::<SavedApproval>(Section::Approvals).try_for_each(|one| one.map(drop))?;
+        blocks.records::<SavedSpent>(Section::Spent).try_for_each(|one| one.map(drop))?;
         Ok(Self { head, blocks, waiting, applied: false })
+    }
+
+    /// What people were asked, and what is left of their grants.
+    pub(in crate::data_plane) fn approvals(&self) -> SavedApprovals {
+        SavedApprovals {
+            instance: self.head.instance,
+            approvals: self.blocks.records(Section::Approvals).filter_map(Result::ok).collect(),
+            spent: self.blocks.records(Section::Spent).filter_map(Result::ok).collect(),
+        }
     }
 
     /// What it says of itself.

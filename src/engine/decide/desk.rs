@@ -14,7 +14,7 @@ use crate::guardrail::budget::Expected;
 use crate::guardrail::key::Flush;
 use crate::guardrail::retry::Attempt;
 use crate::guardrail::{Asks, At, Draw, Facts, Guard, Ledger, Verdict};
-use crate::model::{Approval, Estimate, Phase, ReasonCode};
+use crate::model::{Approval, Estimate, ReasonCode};
 
 /// A bundle in force, and the state that its guardrails read.
 #[derive(Clone, Copy, Debug)]
@@ -61,20 +61,24 @@ pub struct Explained<'a> {
 
 /// Who knows the approvers' keys, and which grants are spent.
 pub trait GrantBook {
-    /// Looks for a grant of the request that holds for the rule that wants the approval. From
-    /// then until [`GrantBook::close`] nobody else can spend it.
+    /// Looks for a grant of the request that holds for the rule that wants the approval, and
+    /// remembers it if the request [spends it](Request::spends_grants). Several requests that are
+    /// decided together redeem one after the other.
     ///
     /// # Errors
-    /// None holds; why the last one does not.
+    /// None holds; why the last one does not, for programs and for people.
     fn redeem(
         &mut self,
         request: &Request<'_>,
         decision: &Decision<'_>,
         wanted: &Approval,
-    ) -> Result<(), ReasonCode>;
+    ) -> Result<(), (ReasonCode, &'static str)>;
 
-    /// Ends what was redeemed: `spent` if the action was allowed and charged, else it stays as
-    /// it was.
+    /// Begins to spend all that was redeemed. If it may (`true`), nobody else can spend any grant
+    /// until [`GrantBook::close`]; if somebody was quicker, all that was redeemed is forgotten.
+    fn begin(&mut self) -> bool;
+
+    /// Ends what was begun: `spent` if the actions were allowed and charged, else all is as it was.
     fn close(&mut self, spent: bool);
 }
 
@@ -83,8 +87,17 @@ pub trait GrantBook {
 pub struct NoGrants;
 
 impl GrantBook for NoGrants {
-    fn redeem(&mut self, _: &Request<'_>, _: &Decision<'_>, _: &Approval) -> Result<(), ReasonCode> {
-        Err(ReasonCode::GrantUnverifiable)
+    fn redeem(
+        &mut self,
+        _: &Request<'_>,
+        _: &Decision<'_>,
+        _: &Approval,
+    ) -> Result<(), (ReasonCode, &'static str)> {
+        Err((ReasonCode::GrantUnverifiable, "grants cannot be verified here: no keys of approvers are known"))
+    }
+
+    fn begin(&mut self) -> bool {
+        true
     }
 
     fn close(&mut self, _: bool) {}
@@ -115,17 +128,32 @@ impl<'a> Desk<'a> {
         grants: &mut dyn GrantBook,
         tools: &mut Tools,
     ) -> Decided<'a> {
-        let (mut decision, redeemed) = self.by_rules(request, at, grants, &mut tools.scratch);
-        let verdict = self.by_guardrails(request, &mut decision, at, call, tools);
-        if redeemed {
-            grants.close(spends(request, &decision));
+        loop {
+            let (mut decision, grant) = self.by_rules(request, at, grants, &mut tools.scratch);
+            let by_grant = matches!(grant, Grant::Accepted(_)) && spends(request, &decision);
+            // If somebody was quicker, the book now says so.
+            if by_grant && !grants.begin() {
+                continue;
+            }
+            let verdict = self.by_guardrails(request, &mut decision, at, call, tools);
+            if by_grant {
+                grants.close(spends(request, &decision));
+            }
+            return Decided { decision, verdict };
         }
-        Decided { decision, verdict }
     }
 
     /// The same decision, charging nothing, with the account of every rule.
-    pub fn explain(&self, request: &Request<'a>, at: At, tools: &mut Tools) -> Explained<'a> {
+    pub fn explain(
+        &self,
+        request: &Request<'a>,
+        at: At,
+        grants: &mut dyn GrantBook,
+        tools: &mut Tools,
+    ) -> Explained<'a> {
         let request = Request { dry_run: true, ..*request };
+        let (_, grant) = self.by_rules(&request, at, grants, &mut tools.scratch);
+        let request = Request { grant, ..request };
         let usage = self.usage(&request, at);
         let scratch = &mut tools.scratch;
         let mut told = explain(self.bundle, &request, self.environment, at.wall, usage.as_ref(), scratch);
@@ -176,31 +204,30 @@ impl<'a> Desk<'a> {
         Ok(verdict)
     }
 
-    /// What the rules say, and whether a grant is redeemed that is to be closed.
+    /// What the rules say, and what became of the request's grants.
     pub(super) fn by_rules(
         &self,
         request: &Request<'a>,
         at: At,
         grants: &mut dyn GrantBook,
         scratch: &mut Scratch,
-    ) -> (Decision<'a>, bool) {
+    ) -> (Decision<'a>, Grant<'a>) {
         let usage = self.usage(request, at);
         let mut say = |request: &Request<'a>| {
             authorize(self.bundle, request, self.environment, at.wall, usage.as_ref(), scratch)
         };
         let decision = say(request);
         let (Answer::RequireApproval(wanted), Some(rule)) = (&decision.answer, decision.rule) else {
-            return (decision, false);
+            return (decision, Grant::None);
         };
         if request.grants.is_empty() {
-            return (decision, false);
+            return (decision, Grant::None);
         }
-        let redeemed = grants.redeem(request, &decision, wanted);
-        let grant = match redeemed {
+        let grant = match grants.redeem(request, &decision, wanted) {
             Ok(()) => Grant::Accepted(rule),
-            Err(code) => Grant::Refused(code),
+            Err((code, why)) => Grant::Refused(code, why),
         };
-        (say(&Request { grant, ..*request }), redeemed.is_ok())
+        (say(&Request { grant, ..*request }), grant)
     }
 
     fn by_guardrails(
@@ -271,9 +298,7 @@ impl<'a> Desk<'a> {
     }
 }
 
-/// Whether a decision spends the grant that it was allowed by: at enqueue, and in a dry run, a
-/// grant is only looked at.
+/// Whether a decision spends the grant that it was allowed by.
 pub(super) const fn spends(request: &Request<'_>, decision: &Decision<'_>) -> bool {
-    let allowed = matches!(decision.answer, Answer::Allow(_));
-    allowed && !request.dry_run && matches!(request.phase, Phase::Dispatch)
+    matches!(decision.answer, Answer::Allow(_)) && request.spends_grants()
 }

@@ -1,7 +1,7 @@
 //! Several requests of which all are allowed and charged, or none is (design 1.7).
 
 use super::desk::spends;
-use super::{Answer, Decided, Decision, Desk, GrantBook, Request, Tools};
+use super::{Answer, Decided, Decision, Desk, Grant, GrantBook, Request, Tools};
 use crate::guardrail::key::Flush;
 use crate::guardrail::ledger::Item;
 use crate::guardrail::{Asks, At, Facts, Verdict};
@@ -31,16 +31,13 @@ impl<'a> Desk<'a> {
         grants: &mut dyn GrantBook,
         tools: &mut Tools,
     ) -> Vec<Decided<'a>> {
-        let mut redeemed = false;
-        let mut wishes = Vec::with_capacity(requests.len());
-        for request in requests {
-            let (mut decision, own) = self.by_rules(request, at, grants, &mut tools.scratch);
-            redeemed |= own;
-            let mut asks = Asks::default();
-            let allowed = matches!(decision.answer, Answer::Allow(_));
-            let facts = if allowed { self.ask(request, &mut decision, call, tools, &mut asks) } else { None };
-            wishes.push(Wish { request, decision, asks: facts.map(|facts| (asks, facts)) });
-        }
+        let (wishes, by_grant) = loop {
+            let (wishes, by_grant) = self.wishes(requests, at, call, grants, tools);
+            // If somebody was quicker to spend one of the grants, the book now says so.
+            if !by_grant || grants.begin() {
+                break (wishes, by_grant);
+            }
+        };
         let mut verdicts = self.charge(&wishes, already_refused, at, tools).into_iter();
         let mut decided: Vec<Decided<'a>> = Vec::with_capacity(wishes.len());
         for Wish { mut decision, asks, .. } in wishes {
@@ -49,14 +46,35 @@ impl<'a> Desk<'a> {
             decided.push(Decided { decision, verdict });
         }
         let allowed = decided.iter().all(|one| one.is_allowed()) && !already_refused;
-        if redeemed {
-            let one_spends = |(request, one): (&Request<'_>, &Decided<'_>)| spends(request, &one.decision);
-            grants.close(allowed && requests.iter().zip(&decided).any(one_spends));
+        if by_grant {
+            grants.close(allowed);
         }
         if !allowed {
             refuse(&mut decided, already_refused);
         }
         decided
+    }
+
+    /// What the rules say, what is then asked of guardrails, and whether a grant is to be spent.
+    fn wishes<'r>(
+        &self,
+        requests: &'r [Request<'a>],
+        at: At,
+        call: Flush<'a>,
+        grants: &mut dyn GrantBook,
+        tools: &mut Tools,
+    ) -> (Vec<Wish<'r, 'a>>, bool) {
+        let mut by_grant = false;
+        let mut wishes = Vec::with_capacity(requests.len());
+        for request in requests {
+            let (mut decision, grant) = self.by_rules(request, at, grants, &mut tools.scratch);
+            by_grant |= matches!(grant, Grant::Accepted(_)) && spends(request, &decision);
+            let mut asks = Asks::default();
+            let allowed = matches!(decision.answer, Answer::Allow(_));
+            let facts = if allowed { self.ask(request, &mut decision, call, tools, &mut asks) } else { None };
+            wishes.push(Wish { request, decision, asks: facts.map(|facts| (asks, facts)) });
+        }
+        (wishes, by_grant)
     }
 
     /// What the guardrails say to those that the rules allow, in their order. They are charged if
