@@ -5,22 +5,24 @@ use super::exit::{Failure, Outcome};
 use super::output::{self, CARE, Output, styled};
 use super::request::RequestFlags;
 use super::{answer as view, bundle};
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use tollgate_engine::compile::Compiled;
-use tollgate_engine::decide::{Scratch, explain};
-use tollgate_engine::simulate::answer;
+use tollgate_engine::decide::{Explained, Tools};
+use tollgate_engine::simulate::{World, answer};
 use tollgate_engine::time::WallTime;
 
 /// Decide on files, without a server
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Guardrails are not looked at: they need the state of a server.
+#[command(
+    after_help = "The counts of guardrails start empty: a limit of 0 refuses, a budget may be too small, nothing else is used up.
 Exit codes: 0 ALLOW, 1 another effect or a refused bundle, 2 the request is not valid, 3 a file cannot be read.
 
 Examples:
   tollgate eval examples/inbox-triage --agent inbox.triage --action quarantine --context risk_score=90
-  tollgate eval policies/deploy.yaml --request request.json --now 2026-11-21T03:00:00Z --explain")]
+  tollgate eval policies/deploy.yaml --request request.json --now 2026-11-21T03:00:00Z --explain"
+)]
 pub struct Eval {
     /// A bundle: a YAML or JSON file, or a folder of them
     #[arg(value_name = "BUNDLE")]
@@ -50,13 +52,28 @@ impl Eval {
         let document = self.request.read()?;
         let now = self.now()?;
         let compiled = bundle::load(&self.bundle)?;
-        warn_of_guardrails(&compiled);
-        let request = document.request();
-        let explanation = explain(&compiled, &request, ENVIRONMENT, now, None, &mut Scratch::default());
-        let decision = answer::json(&explanation.decision, &compiled, now);
+        say_that_counts_are_empty(&compiled);
+        let (world, request) = (World::new(&compiled, ENVIRONMENT, now), document.request());
+        let mut tools = Tools::seeded(clock::any_seed());
+        let Explained { decided, rules, guardrails } = match self.explain {
+            true => world.explain(&request, &mut tools),
+            false => {
+                let decided = world.decide(&request, &mut tools);
+                Explained { decided, rules: vec![], guardrails: vec![] }
+            }
+        };
+        if let Some(bad) = decided.decision.bad_cost {
+            let what = "a rate limit reads its cost here; send a whole number from 0 to 2^53";
+            return Err(Failure::usage(format!("{}: {what}", bad.path)));
+        }
+        let decision = answer::json(&decided, &request, &compiled, now);
         let exit = exit_of(&decision);
         let shown = match self.explain {
-            true => json!({"decision": decision, "rules": answer::traces(&explanation.rules)}),
+            true => json!({
+                "decision": decision,
+                "rules": answer::traces(&rules),
+                "guardrails": answer::account(&guardrails),
+            }),
             false => decision,
         };
         self.show(&shown);
@@ -80,14 +97,14 @@ impl Eval {
     }
 }
 
-/// No ALLOW ignores a limit in silence.
-fn warn_of_guardrails(bundle: &Compiled) {
+/// What is true of a server that has just started is not true of one that has been asked before.
+fn say_that_counts_are_empty(bundle: &Compiled) {
     let names: Vec<String> = bundle.enabled_guardrails().map(|one| format!("`{}`", one.name.value)).collect();
-    let word = styled(CARE, "warning");
+    let word = styled(CARE, "note");
     if !names.is_empty() {
-        output::note(&format!("{word}: guardrails are not looked at: {}", names.join(", ")));
+        output::note(&format!("{word}: the counts of guardrails start empty here: {}", names.join(", ")));
     }
     if bundle.reads_usage() {
-        output::note(&format!("{word}: rules read `usage`, which is absent here"));
+        output::note(&format!("{word}: rules read `usage`, which is 0 here"));
     }
 }

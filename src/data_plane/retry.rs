@@ -46,19 +46,9 @@ impl DataPlane {
                 }
                 None => (Plan::Fail(ReasonCode::NoBundle), None),
             };
-            self.outcomes.retried(verdict(plan));
+            self.outcomes.retried(plan.verdict());
             Ok(then(told(snapshot, plan, policy, environment)))
         })
-    }
-}
-
-/// The verdict, as the wire names it.
-#[must_use]
-pub const fn verdict(plan: Plan) -> &'static str {
-    match plan {
-        Plan::Again { delay, .. } if delay.nanos() == 0 => "RETRY",
-        Plan::Again { .. } => "RETRY_AFTER",
-        Plan::Fail(_) => "FAIL",
     }
 }
 

@@ -13,5 +13,6 @@ mod events;
 mod grpc;
 mod process;
 mod reload;
+mod sequences;
 mod served;
 mod state;

@@ -3,6 +3,7 @@
 use super::super::bundle::{self, Checked};
 use super::super::exit::{Exit, Failure, OrExit as _};
 use super::super::findings::Source;
+use super::crew::Threads;
 use super::{Broken, FileResult, Results};
 use crate::source::content;
 use anyhow::Context as _;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use tollgate_engine::compile::Compiled;
 use tollgate_engine::model::Finding;
 use tollgate_engine::read::{Bounds, SourceFile};
-use tollgate_engine::simulate::{self, BundleAt, Coverage, Suite};
+use tollgate_engine::simulate::{self, BundleAt, Coverage, On, Suite};
 
 /// How the names of files of tests end, behind the name of their bundle.
 const ENDINGS: [&str; 3] = [".test.yaml", ".test.yml", ".test.json"];
@@ -96,35 +97,53 @@ impl Bundles {
         suite: &Suite,
         bounds: &Bounds,
     ) -> Result<simulate::SuiteResult, Broken> {
-        let at = bundle_path(path, &suite.bundle)?;
-        let name =
-            at.as_ref().map_or_else(|| format!("{} (bundle)", path.display()), |at| at.display().to_string());
+        let name = name_of(path, &suite.bundle, 0)?;
         if !self.0.contains_key(&name) {
-            let files = match &suite.bundle {
-                BundleAt::Inline(bytes, _) => vec![(name.clone(), bytes.clone())],
-                BundleAt::Beside | BundleAt::Path(..) => {
-                    let offer = content::read(Path::new(&name), bounds);
-                    offer
-                        .map_err(|error| Broken::Unreadable(format!("the bundle cannot be read: {error}")))?
-                        .files
-                }
-            };
-            let compiled = whole(bundle::check_files(&files, bounds))?;
+            let compiled = compiled(&name, &suite.bundle, bounds)?;
             self.0.insert(name.clone(), Tested { compiled, coverage: Coverage::default() });
         }
+        let numbered = (1..).zip(&suite.reloads);
+        let reloads = numbered.map(|(number, at)| compiled(&name_of(path, at, number)?, at, bounds));
+        let reloads = reloads.collect::<Result<Vec<Compiled>, Broken>>()?;
+        let reloads: Vec<&Compiled> = reloads.iter().collect();
         match self.0.get_mut(&name) {
-            Some(tested) => Ok(simulate::run(suite, &tested.compiled, &mut tested.coverage)),
+            Some(Tested { compiled, coverage }) => {
+                Ok(simulate::run(suite, On { bundle: compiled, reloads: &reloads, crew: &Threads }, coverage))
+            }
             None => Err(Broken::Unreadable(format!("{name}: no bundle"))),
         }
     }
 }
 
-/// Where the bundle of this file of tests is; `None` when it stands in the file, or nobody can say.
-pub fn bundle_of(path: &Path) -> Option<PathBuf> {
+/// What people know the bundle as: its path, or where it stands in the file of tests.
+fn name_of(suite: &Path, at: &BundleAt, number: usize) -> Result<String, Broken> {
+    let path = bundle_path(suite, at)?.map(|path| path.display().to_string());
+    Ok(path.unwrap_or_else(|| match number {
+        0 => format!("{} (bundle)", suite.display()),
+        number => format!("{} (reload {number})", suite.display()),
+    }))
+}
+
+fn compiled(name: &str, at: &BundleAt, bounds: &Bounds) -> Result<Compiled, Broken> {
+    let files = match at {
+        BundleAt::Inline(bytes, _) => vec![(name.to_owned(), bytes.clone())],
+        BundleAt::Beside | BundleAt::Path(..) => {
+            let offer = content::read(Path::new(name), bounds);
+            let unreadable = |error| Broken::Unreadable(format!("the bundle cannot be read: {error}"));
+            offer.map_err(unreadable)?.files
+        }
+    };
+    whole(bundle::check_files(&files, bounds))
+}
+
+/// Where the bundles of this file of tests are; none where they stand in the file, or nobody can say.
+pub fn bundles_of(path: &Path) -> Vec<PathBuf> {
     let bounds = Bounds::default();
-    let (name, bytes) = content::read(path, &bounds).ok()?.files.into_iter().next()?;
-    let suite = simulate::read(&SourceFile { name: &name, bytes: &bytes }, &bounds).suite?;
-    bundle_path(path, &suite.bundle).ok()?
+    let file = content::read(path, &bounds).ok().and_then(|offer| offer.files.into_iter().next());
+    let suite = file
+        .and_then(|(name, bytes)| simulate::read(&SourceFile { name: &name, bytes: &bytes }, &bounds).suite);
+    let bundles = suite.iter().flat_map(|suite| std::iter::once(&suite.bundle).chain(&suite.reloads));
+    bundles.filter_map(|at| bundle_path(path, at).ok().flatten()).collect()
 }
 
 fn bundle_path(suite: &Path, bundle: &BundleAt) -> Result<Option<PathBuf>, Broken> {

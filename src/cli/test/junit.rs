@@ -2,7 +2,7 @@
 
 use super::FileResult;
 use std::fmt::Write as _;
-use tollgate_engine::simulate::{CaseResult, Verdict};
+use tollgate_engine::simulate::{CaseResult, StepAt, Verdict};
 
 /// The report of all files.
 pub fn xml(files: &[FileResult]) -> String {
@@ -19,20 +19,17 @@ fn suite(file: &FileResult, xml: &mut String) {
     let name = escaped(&file.name);
     match &file.outcome {
         Ok(result) => {
-            let (passed, failed, skipped) = result.counts();
-            let tests = passed + failed + skipped;
+            let (passed, failed) = result.counts();
+            let tests = passed + failed;
             let _ = writeln!(
                 xml,
-                "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failed}\" errors=\"0\" skipped=\"{skipped}\">"
+                "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failed}\" errors=\"0\">"
             );
             result.cases.iter().for_each(|one| case(&name, one, xml));
         }
         Err(broken) => {
             let message = escaped(&broken.summary());
-            let _ = writeln!(
-                xml,
-                "  <testsuite name=\"{name}\" tests=\"1\" failures=\"0\" errors=\"1\" skipped=\"0\">"
-            );
+            let _ = writeln!(xml, "  <testsuite name=\"{name}\" tests=\"1\" failures=\"0\" errors=\"1\">");
             let _ = writeln!(
                 xml,
                 "    <testcase classname=\"{name}\" name=\"the file can be run\"><error message=\"{message}\"/></testcase>"
@@ -47,14 +44,16 @@ fn case(suite: &str, case: &CaseResult, xml: &mut String) {
     let _ = write!(xml, "    <testcase classname=\"{suite}\" name=\"{name}\" line=\"{}\"", case.place.line);
     let _ = match &case.verdict {
         Verdict::Passed => writeln!(xml, "/>"),
-        Verdict::Skipped(why) => writeln!(xml, "><skipped message=\"{}\"/></testcase>", escaped(why)),
         Verdict::Failed(failure) => {
             let message: Vec<String> = failure
                 .mismatches
                 .iter()
                 .map(|m| format!("{}: expected {}, got {}", m.path, m.expected, m.got))
                 .collect();
-            let (message, why) = (escaped(&message.join("; ")), escaped(&failure.why.join("\n")));
+            let step = failure.step.as_ref().map_or_else(String::new, StepAt::to_string);
+            let step = if step.is_empty() { step } else { format!("{step}: ") };
+            let message = escaped(&format!("{step}{}", message.join("; ")));
+            let why = escaped(&failure.why.join("\n"));
             writeln!(xml, "><failure message=\"{message}\">{why}</failure></testcase>")
         }
     };

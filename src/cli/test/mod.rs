@@ -1,5 +1,6 @@
 //! `tollgate test`
 
+mod crew;
 mod files;
 mod junit;
 mod report;

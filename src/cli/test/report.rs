@@ -12,12 +12,11 @@ use tollgate_engine::simulate::{CaseResult, Failure, Gaps, SuiteResult, Verdict}
 /// Gaps of one bundle that are named without `--verbose`.
 const MOST_GAPS: usize = 8;
 
-/// Counts over all files: passed, failed, skipped, and files that cannot be run.
+/// Counts over all files: passed, failed, and files that cannot be run.
 #[derive(Default)]
 struct Counts {
     passed: usize,
     failed: usize,
-    skipped: usize,
     broken: usize,
 }
 
@@ -27,10 +26,9 @@ impl Counts {
         for file in &results.files {
             match &file.outcome {
                 Ok(result) => {
-                    let (passed, failed, skipped) = result.counts();
+                    let (passed, failed) = result.counts();
                     all.passed += passed;
                     all.failed += failed;
-                    all.skipped += skipped;
                 }
                 Err(_) => all.broken += 1,
             }
@@ -50,11 +48,11 @@ pub fn text(results: &Results, verbose: bool) -> String {
         coverage(bundle, gaps, verbose, &mut text);
     }
     let counts = Counts::of(results);
-    let mut parts = vec![styled(GOOD, format!("{} passed", counts.passed))];
-    for (count, word, style) in [(counts.failed, "failed", BAD), (counts.skipped, "skipped", CARE)] {
-        let style = if count == 0 { FAINT } else { style };
-        parts.push(styled(style, format!("{count} {word}")));
-    }
+    let style = if counts.failed == 0 { FAINT } else { BAD };
+    let mut parts = vec![
+        styled(GOOD, format!("{} passed", counts.passed)),
+        styled(style, format!("{} failed", counts.failed)),
+    ];
     if counts.broken > 0 {
         parts.push(styled(BAD, format!("{} cannot be run", plural(counts.broken, "file"))));
     }
@@ -82,18 +80,10 @@ fn file(file: &FileResult, verbose: bool, text: &mut String) {
 }
 
 fn suite(name: &str, result: &SuiteResult, verbose: bool, text: &mut String) {
-    let (passed, failed, skipped) = result.counts();
+    let (passed, failed) = result.counts();
     let word = if failed > 0 { styled(BAD, "failed") } else { styled(GOOD, "passed") };
-    let _ =
-        write!(text, "{word} {}  {}", visible::text(name), styled(FAINT, plural(passed + failed, "case")));
-    if skipped > 0 {
-        let _ = write!(text, "  {}", styled(CARE, format!("{skipped} skipped")));
-    }
-    text.push('\n');
-    if result.passes_guardrails_by {
-        let note = "the bundle has enabled guardrails: cases of one request run its rules, and pass its guardrails by";
-        let _ = writeln!(text, "  {}", styled(CARE, note));
-    }
+    let cases = styled(FAINT, plural(passed + failed, "case"));
+    let _ = writeln!(text, "{word} {}  {cases}", visible::text(name));
     for case in &result.cases {
         self::case(name, case, verbose, text);
     }
@@ -106,12 +96,13 @@ fn case(file: &str, case: &CaseResult, verbose: bool, text: &mut String) {
             let _ = writeln!(text, "  {}  {name}", styled(GOOD, "ok"));
         }
         Verdict::Passed => {}
-        Verdict::Skipped(why) => {
-            let _ = writeln!(text, "  {} {name}: {why}", styled(CARE, "skipped"));
-        }
         Verdict::Failed(failure) => {
             let at = styled(FAINT, format!("{file}:{}", case.place.line));
             let _ = writeln!(text, "  {} {name}  {at}", styled(BAD, "failed"));
+            if let Some(step) = &failure.step {
+                let at = styled(FAINT, format!("{file}:{}", step.place.line));
+                let _ = writeln!(text, "    {step}  {at}");
+            }
             self::failure(failure, text);
         }
     }
@@ -168,7 +159,6 @@ pub fn json(results: &Results) -> Value {
             "files": results.files.len(),
             "passed": counts.passed,
             "failed": counts.failed,
-            "skipped": counts.skipped,
             "broken_files": counts.broken,
         },
         "files": results.files.iter().map(file_json).collect::<Value>(),
@@ -180,7 +170,6 @@ fn file_json(file: &FileResult) -> Value {
     match &file.outcome {
         Ok(result) => json!({
             "file": file.name,
-            "passes_guardrails_by": result.passes_guardrails_by,
             "cases": result.cases.iter().map(case_json).collect::<Value>(),
         }),
         Err(Broken::Unreadable(why)) => json!({"file": file.name, "error": why}),
@@ -192,16 +181,13 @@ fn file_json(file: &FileResult) -> Value {
 }
 
 fn case_json(case: &CaseResult) -> Value {
-    let (verdict, more) = match &case.verdict {
-        Verdict::Passed => ("passed", Value::Null),
-        Verdict::Skipped(why) => ("skipped", json!(why)),
-        Verdict::Failed(failure) => ("failed", failure_json(failure)),
+    let (verdict, failure) = match &case.verdict {
+        Verdict::Passed => ("passed", None),
+        Verdict::Failed(failure) => ("failed", Some(failure_json(failure))),
     };
     let mut all = json!({"name": case.name, "line": case.place.line, "verdict": verdict});
-    match &case.verdict {
-        Verdict::Passed => {}
-        Verdict::Skipped(_) => all["because"] = more,
-        Verdict::Failed(_) => all["failure"] = more,
+    if let (Some(failure), Value::Object(fields)) = (failure, &mut all) {
+        fields.insert("failure".into(), failure);
     }
     all
 }
@@ -215,7 +201,17 @@ fn failure_json(failure: &Failure) -> Value {
             "got": mismatch.got,
         })
     });
-    json!({"mismatches": mismatches.collect::<Value>(), "answer": failure.answer, "why": failure.why})
+    let mut all = json!({
+        "mismatches": mismatches.collect::<Value>(),
+        "answer": failure.answer,
+        "why": failure.why,
+    });
+    if let (Some(step), Value::Object(fields)) = (&failure.step, &mut all) {
+        let (number, operation, at) = (step.number, step.operation, &step.at);
+        let step = json!({"number": number, "operation": operation, "at": at, "line": step.place.line});
+        fields.insert("step".into(), step);
+    }
+    all
 }
 
 fn coverage_json(gaps: &BTreeMap<String, Gaps>) -> Value {

@@ -32,7 +32,7 @@ pub fn run(paths: &[PathBuf], once: impl Fn() -> Outcome) -> Outcome {
 /// The bundles that the tests at these paths are about.
 fn bundles(paths: &[PathBuf]) -> Vec<PathBuf> {
     let suites = files::find(paths).unwrap_or_default();
-    suites.iter().filter_map(|suite| files::bundle_of(suite)).collect()
+    suites.iter().flat_map(|suite| files::bundles_of(suite)).collect()
 }
 
 /// A file, and what tells one content of it from another.

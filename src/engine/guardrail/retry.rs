@@ -106,6 +106,50 @@ pub enum Plan {
     Fail(ReasonCode),
 }
 
+impl Plan {
+    /// What it says, as the wire and policy tests name it.
+    #[must_use]
+    pub const fn verdict(self) -> &'static str {
+        match self {
+            Self::Again { delay, .. } if delay.nanos() == 0 => "RETRY",
+            Self::Again { .. } => "RETRY_AFTER",
+            Self::Fail(_) => "FAIL",
+        }
+    }
+
+    /// Why, for programs.
+    #[must_use]
+    pub const fn code(self) -> ReasonCode {
+        match self {
+            Self::Again { code, .. } | Self::Fail(code) => code,
+        }
+    }
+
+    /// Why, for people.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self.code() {
+            ReasonCode::RetryBackoff => "the policy grants another attempt after its delay",
+            ReasonCode::RetryServerHint => "another attempt is granted when the other side said",
+            ReasonCode::RetryPermanent => "an error of this kind never goes away",
+            ReasonCode::RetryAttemptsExhausted => "as many attempts were made as the policy grants",
+            ReasonCode::RetryKindNotRetryable => "the policy does not retry errors of this kind",
+            ReasonCode::RetryServerRefused => "the other side gave a time that cannot be followed",
+            ReasonCode::RetryServerDelayTooLong => {
+                "the other side asks for a longer wait than the policy takes"
+            }
+            ReasonCode::RetryDeadline => "the delay is longer than the time that is left",
+            ReasonCode::RetryBudgetExhausted => "too many of these actions are retries already",
+            ReasonCode::RetryNoPolicy => "no retry policy is about this action",
+            ReasonCode::RetryBreakerOpen => "the circuit breaker will still be open",
+            ReasonCode::RetryRunBudgetExhausted => "the budget is used up",
+            ReasonCode::EmergencyStop => "an operator has stopped actions of this kind",
+            ReasonCode::NoBundle => "no policy bundle is loaded yet",
+            _ => "it is not to be tried again",
+        }
+    }
+}
+
 /// The longest hint that is obeyed where no policy matches.
 const LONGEST_HINT: Span = Span::from_nanos(600_000_000_000);
 

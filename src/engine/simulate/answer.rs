@@ -4,9 +4,11 @@
 //! Enum values are names without prefix, reason codes lower case, durations seconds with an `s`,
 //! amounts numbers; what is absent is left out.
 
+pub use super::answer_guardrails::account;
+use super::answer_guardrails::{limits, refusals, retry_plan};
 use crate::compile::Compiled;
-use crate::decide::{Answer, Decision, Obligations, RuleOutcome, RuleTrace};
-use crate::model::{Approval, Caps, Disposition};
+use crate::decide::{Answer, Decided, Obligations, Request, RuleOutcome, RuleTrace};
+use crate::model::{Approval, Caps, Disposition, ReasonCode};
 use crate::time::WallTime;
 use crate::unit::Span;
 use crate::value::{number_to_json, to_json};
@@ -14,7 +16,8 @@ use serde_json::{Map, Value, json};
 
 /// The decision as JSON.
 #[must_use]
-pub fn json(decision: &Decision<'_>, bundle: &Compiled, now: WallTime) -> Value {
+pub fn json(decided: &Decided<'_>, request: &Request<'_>, bundle: &Compiled, now: WallTime) -> Value {
+    let Decided { decision, verdict } = decided;
     let (effect, next_action) = match decision.answer {
         Answer::Allow(_) => ("ALLOW", "PROCEED"),
         Answer::Deny(_) => ("DENY", "NONE"),
@@ -22,6 +25,7 @@ pub fn json(decision: &Decision<'_>, bundle: &Compiled, now: WallTime) -> Value 
         Answer::Throttle(_) => ("THROTTLE", "RETRY"),
     };
     let mut all = Map::new();
+    put_text(&mut all, "request_id", request.request_id);
     all.insert("effect".into(), effect.into());
     if let Answer::Deny(disposition) = decision.answer {
         all.insert("disposition".into(), disposition_name(disposition).into());
@@ -29,6 +33,7 @@ pub fn json(decision: &Decision<'_>, bundle: &Compiled, now: WallTime) -> Value 
     all.insert("reason_code".into(), decision.reason_code.name().into());
     put_text(&mut all, "reason", decision.reason);
     put_text(&mut all, "rule_id", decision.rule.map_or("", |rule| rule.as_str()));
+    put_text(&mut all, "guardrail", decision.guardrail.map_or("", |name| name.as_str()));
     all.insert("next_action".into(), next_action.into());
     match &decision.answer {
         Answer::Allow(obligations) => put(&mut all, "obligations", self::obligations(obligations)),
@@ -38,9 +43,27 @@ pub fn json(decision: &Decision<'_>, bundle: &Compiled, now: WallTime) -> Value 
         }
         Answer::Deny(_) => {}
     }
-    all.insert("bundle".into(), origin(decision, bundle));
+    put_list(&mut all, "limits", limits(&verdict.limits));
+    if let Some(lease) = verdict.report_within {
+        all.insert("report_within".into(), span(lease).into());
+    }
+    all.insert("bundle".into(), origin(bundle, decision.environment));
     all.insert("decided_at".into(), jiff::Timestamp::from(now).to_string().into());
+    put_list(&mut all, "refusals", refusals(&verdict.refusals));
     Value::Object(all)
+}
+
+/// The answer to an item of a batch that cannot be decided.
+pub(super) fn malformed(why: &str, environment: &str, bundle: &Compiled, now: WallTime) -> Value {
+    json!({
+        "effect": "DENY",
+        "disposition": "RAISE",
+        "reason_code": ReasonCode::InvalidRequest.name(),
+        "reason": why,
+        "next_action": "NONE",
+        "bundle": origin(bundle, environment),
+        "decided_at": jiff::Timestamp::from(now).to_string(),
+    })
 }
 
 /// How every rule fared, as the reply to `Explain` has it.
@@ -95,6 +118,9 @@ fn obligations(obligations: &Obligations<'_>) -> Map<String, Value> {
     if let Some(timeout) = obligations.timeout {
         all.insert("timeout".into(), span(timeout).into());
     }
+    if let Some(plan) = &obligations.retry {
+        all.insert("retry".into(), retry_plan(plan));
+    }
     all
 }
 
@@ -125,13 +151,14 @@ fn approval(approval: &Approval, now: WallTime) -> Map<String, Value> {
     .collect()
 }
 
-fn origin(decision: &Decision<'_>, bundle: &Compiled) -> Value {
+/// Which bundle an answer comes from.
+pub(super) fn origin(bundle: &Compiled, environment: &str) -> Value {
     json!({
         "version": bundle.source().version.to_string(),
         "digest": bundle.digest().to_string(),
         "arm": "STABLE",
         "stale": false,
-        "environment": decision.environment,
+        "environment": environment,
     })
 }
 
@@ -141,7 +168,13 @@ fn put(all: &mut Map<String, Value>, name: &str, part: Map<String, Value>) {
     }
 }
 
-fn put_text(all: &mut Map<String, Value>, name: &str, text: &str) {
+fn put_list(all: &mut Map<String, Value>, name: &str, list: Vec<Value>) {
+    if !list.is_empty() {
+        all.insert(name.into(), list.into());
+    }
+}
+
+pub(super) fn put_text(all: &mut Map<String, Value>, name: &str, text: &str) {
     if !text.is_empty() {
         all.insert(name.into(), text.into());
     }

@@ -2,7 +2,7 @@
 
 use crate::compile::Compiled;
 use crate::condition::truth::Truth;
-use crate::decide::{Explanation, RuleOutcome};
+use crate::decide::{RuleOutcome, RuleTrace};
 use crate::model::Rule;
 use std::collections::BTreeMap;
 
@@ -74,9 +74,9 @@ impl Missing {
 }
 
 impl Coverage {
-    /// Counts one case.
-    pub fn add(&mut self, explanation: &Explanation<'_>) {
-        for trace in &explanation.rules {
+    /// Counts how the rules fared with one request.
+    pub fn add(&mut self, rules: &[RuleTrace<'_>]) {
+        for trace in rules {
             let seen = self.0.entry(trace.rule.as_str().into()).or_default();
             seen.decided |= matches!(trace.outcome, RuleOutcome::Decided | RuleOutcome::Matched);
             if seen.conditions.is_empty() {

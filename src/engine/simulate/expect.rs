@@ -18,6 +18,8 @@ pub enum Expected {
     AnyOf(Vec<Self>),
     /// A map whose entries of these names are as expected.
     Fields(Vec<Entry>),
+    /// A list of as many, each as expected.
+    InOrder(Vec<Self>),
 }
 
 /// One entry of a map that is expected.
@@ -60,6 +62,9 @@ fn compare(entries: &[Entry], answer: &Value, path: &str, found: &mut Vec<Mismat
             (Expected::Fields(inner), Some(got @ Value::Object(_))) => compare(inner, got, &path, found),
             // Of a map that is not there, everything is absent.
             (Expected::Fields(inner), None) => compare(inner, &Value::Null, &path, found),
+            (Expected::InOrder(each), Some(Value::Array(got))) if each.len() == got.len() => {
+                in_order(entry, each, got, &path, found);
+            }
             (expected, got) if holds(expected, got) => {}
             (expected, got) => found.push(Mismatch {
                 path,
@@ -71,8 +76,26 @@ fn compare(entries: &[Entry], answer: &Value, path: &str, found: &mut Vec<Mismat
     }
 }
 
+fn in_order(entry: &Entry, each: &[Expected], got: &[Value], path: &str, found: &mut Vec<Mismatch>) {
+    for (number, (expected, got)) in (1..).zip(each.iter().zip(got)) {
+        let path = format!("{path}#{number}");
+        match expected {
+            Expected::Fields(inner) => compare(inner, got, &path, found),
+            expected if holds(expected, Some(got)) => {}
+            expected => {
+                let (expected, got) = (expected.to_string(), shown(got));
+                found.push(Mismatch { path, place: entry.place, expected, got });
+            }
+        }
+    }
+}
+
 fn holds(expected: &Expected, got: Option<&Value>) -> bool {
     let Some(got) = got else { return absent_is_fine(expected) };
+    // Of a list it is enough that one element is as expected.
+    if let (Expected::Is(_), Value::Array(got)) = (expected, got) {
+        return got.iter().any(|got| holds(expected, Some(got)));
+    }
     match expected {
         Expected::Absent => got.is_null(),
         Expected::Is(value) => same(value, got),
@@ -82,6 +105,7 @@ fn holds(expected: &Expected, got: Option<&Value>) -> bool {
         }
         Expected::AnyOf(any) => any.iter().any(|expected| holds(expected, Some(got))),
         Expected::Fields(entries) => mismatches(entries, got).is_empty(),
+        Expected::InOrder(_) => false,
     }
 }
 
@@ -90,7 +114,7 @@ fn absent_is_fine(expected: &Expected) -> bool {
         Expected::Absent => true,
         Expected::AnyOf(any) => any.iter().any(absent_is_fine),
         Expected::Fields(entries) => entries.iter().all(|entry| absent_is_fine(&entry.expected)),
-        Expected::Is(_) | Expected::Span(_) | Expected::Range(..) => false,
+        Expected::Is(_) | Expected::Span(_) | Expected::Range(..) | Expected::InOrder(_) => false,
     }
 }
 
@@ -134,6 +158,7 @@ impl std::fmt::Display for Expected {
                 write!(f, "any of {}", any.join(", "))
             }
             Self::Fields(_) => f.write_str("a map"),
+            Self::InOrder(each) => write!(f, "a list of {}", each.len()),
         }
     }
 }
@@ -141,9 +166,8 @@ impl std::fmt::Display for Expected {
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            value.to_string()
-        }
+        Value::Array(list) => format!("a list of {}", list.len()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
     }
 }
 

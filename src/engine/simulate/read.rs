@@ -1,13 +1,14 @@
 //! From a file of policy tests to a [`Suite`], with every finding at its place.
 
-use super::rows;
-use super::shape::ANSWER;
+use super::read_request::{asked, bundle, text, time};
+use super::sequence::Sequence;
+use super::shape::{ANSWER, LIVE};
 use super::suite::{Ask, BundleAt, Case, Question, Suite};
-use super::{read_expect, steps};
+use super::{read_expect, read_step, rows};
 use crate::model::{Code, Finding, Place};
 use crate::read::form::{Field, Form, Kind, Known, Shape};
 use crate::read::tree::{self, Content, Entry, Limits, Node, Used};
-use crate::read::{Bounds, Findings, SourceFile, request};
+use crate::read::{Bounds, Findings, SourceFile};
 use crate::time::WallTime;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,8 +22,13 @@ pub struct Reading {
     pub findings: Vec<Finding>,
 }
 
-static SUITE: Shape =
-    Shape { what: "a file of policy tests", fields: &[Known::plain("bundle"), Known::plain("cases")] };
+static SUITE: Shape = Shape {
+    what: "a file of policy tests",
+    fields: &[Known::plain("bundle"), Known::plain("seed"), Known::plain("cases")],
+};
+
+/// The largest whole number that is exact in a document.
+const MOST_SEED: u64 = 1 << 53;
 
 static CASE: Shape = Shape {
     what: "a case",
@@ -74,43 +80,39 @@ fn nothing(found: &mut Findings) -> Option<Suite> {
 fn document(root: &Node, found: &mut Findings) -> Option<Suite> {
     let form = Form::open(Field::document("document", root), &SUITE, found)?;
     let bundle = form.present("bundle").map_or(Some(BundleAt::Beside), |field| bundle(field, found));
+    let seed = form.whole_or("seed", (0, MOST_SEED), 0, found);
     let cases = form.required("cases", found)?;
     let Some(elements) = cases.node.elements() else {
         cases.wrong_type("write a list of cases", found);
         return None;
     };
-    let cases = elements.iter().flat_map(|node| case(cases.element(node), found)).collect();
-    Some(Suite { bundle: bundle?, cases })
+    let mut reloads = vec![];
+    let mut reading = Cases { reloads: &mut reloads, found };
+    let cases = elements.iter().flat_map(|node| case(cases.element(node), &mut reading)).collect();
+    Some(Suite { bundle: bundle?, reloads, seed, cases })
 }
 
-fn bundle(field: Field<'_>, found: &mut Findings) -> Option<BundleAt> {
-    match &field.node.content {
-        Content::Text(path) if !path.is_empty() => Some(BundleAt::Path((**path).into(), field.node.place)),
-        content @ Content::Map(_) => {
-            let json = content.to_const().to_json().to_string();
-            Some(BundleAt::Inline(json.into_bytes(), field.node.place))
-        }
-        _ => {
-            field.wrong_type("write the path of a bundle, or a bundle itself", found);
-            None
-        }
-    }
+/// The cases while they are read, and the bundles that their steps go over to.
+struct Cases<'a> {
+    reloads: &'a mut Vec<BundleAt>,
+    found: &'a mut Findings,
 }
 
 /// A case, or the cases of its rows.
-fn case(field: Field<'_>, found: &mut Findings) -> Vec<Case> {
+fn case(field: Field<'_>, reading: &mut Cases<'_>) -> Vec<Case> {
     let has_rows = |entries: &[Entry]| {
         entries.iter().any(|entry| &*entry.key == "each" && entry.node.content != Content::Null)
     };
     let Some(entries) = field.node.entries().filter(|entries| !has_rows(entries)) else {
-        return named_case(field, found);
+        return named_case(field, reading);
     };
-    let content = Content::Map(Arc::new(rows::without_table(entries, found)));
+    let content = Content::Map(Arc::new(rows::without_table(entries, reading.found)));
     let node = Node { place: field.node.place, content };
-    named_case(Field { node: &node, ..field }, found)
+    named_case(Field { node: &node, ..field }, reading)
 }
 
-fn named_case(field: Field<'_>, found: &mut Findings) -> Vec<Case> {
+fn named_case(field: Field<'_>, reading: &mut Cases<'_>) -> Vec<Case> {
+    let found = &mut *reading.found;
     let Some(form) = Form::open(field, &CASE, found) else { return vec![] };
     let name = match form.required("name", found).map(|name| (name, name.node.text())) {
         Some((_, Some(text))) if !text.is_empty() => text,
@@ -120,14 +122,8 @@ fn named_case(field: Field<'_>, found: &mut Findings) -> Vec<Case> {
         }
         None => return vec![],
     };
-    if form.present("sequence").is_some() {
-        return sequence(name, &form, found).into_iter().collect();
-    }
     let Some(each) = form.present("each") else {
-        return question(&form, found)
-            .map(|ask| Case { name: name.into(), place: form.place, ask })
-            .into_iter()
-            .collect();
+        return ask(name.into(), &form, reading).into_iter().collect();
     };
     let Some(rows) = each.node.elements() else {
         each.wrong_type("write a list of rows, each a map of variables", found);
@@ -145,63 +141,38 @@ fn named_case(field: Field<'_>, found: &mut Findings) -> Vec<Case> {
         .cloned()
         .collect();
     let rows = rows::expand(&entries, rows, found);
-    rows.into_iter().filter_map(|row| of_row(name, row, found)).collect()
+    rows.into_iter().filter_map(|row| of_row(name, row, reading)).collect()
 }
 
-fn of_row(name: &str, row: rows::Row, found: &mut Findings) -> Option<Case> {
+fn of_row(name: &str, row: rows::Row, reading: &mut Cases<'_>) -> Option<Case> {
     let node = Node { place: row.place, content: Content::Map(Arc::new(row.case)) };
-    let form = Form::open(Field::document("each", &node), &CASE, found)?;
-    let ask = question(&form, found)?;
-    Some(Case { name: format!("{name}[{}]", row.label), place: row.place, ask })
+    let form = Form::open(Field::document("each", &node), &CASE, reading.found)?;
+    ask(format!("{name}[{}]", row.label), &form, reading)
 }
 
-/// Steps are checked, so that a file stays good when they are run; they are not run yet.
-fn sequence(name: &str, form: &Form<'_>, found: &mut Findings) -> Option<Case> {
-    let why = "does not go with `sequence`";
-    for other in ["request", "each", "expect"] {
-        form.refuse(other, why, "put it into a step", found);
+/// What a case asks, and when and where.
+fn ask(name: String, form: &Form<'_>, reading: &mut Cases<'_>) -> Option<Case> {
+    let found = &mut *reading.found;
+    let now = form.present("now").map_or(Some(WallTime::default()), |now| time(now, found));
+    let environment = form.present("environment").map_or(Some("default".into()), |name| text(name, found));
+    let ask = match form.present("sequence") {
+        Some(steps) => sequence(steps, form, reading),
+        None => question(form, found),
+    };
+    Some(Case { name, place: form.place, environment: environment?, now: now?, ask: ask? })
+}
+
+fn sequence(steps: Field<'_>, form: &Form<'_>, reading: &mut Cases<'_>) -> Option<Ask> {
+    for other in ["request", "expect"] {
+        form.refuse(other, "does not go with `sequence`", "put it into a step", reading.found);
     }
-    steps::check(form.present("sequence")?, found);
-    Some(Case { name: name.into(), place: form.place, ask: Ask::Sequence })
+    let steps = read_step::steps(steps, reading.reloads, reading.found)?;
+    Some(Ask::Sequence(Sequence { steps }))
 }
 
 fn question(form: &Form<'_>, found: &mut Findings) -> Option<Ask> {
-    let expected = form.required("expect", found).map(|expect| read_expect::fields(expect, ANSWER, found));
-    let request = form.required("request", found)?;
-    let now = form.present("now").map_or(Some(WallTime::default()), |now| time(now, found));
-    let environment = form.present("environment").map_or(Some("default".into()), |name| text(name, found));
-    let request = asked(request, found);
-    Some(Ask::Request(Box::new(Question {
-        request,
-        environment: environment?,
-        now: now?,
-        expected: expected?,
-    })))
-}
-
-/// The request, or what a server would refuse it for. A field that does not exist is a mistake
-/// in the file all the same: no server sees it.
-fn asked(field: Field<'_>, found: &mut Findings) -> Result<request::RequestDocument, Vec<Finding>> {
-    let mut refused = Findings::new(found.files().to_vec());
-    let document = request::document(field, &request::RequestBounds::default(), &mut refused);
-    let (mistakes, refused): (Vec<Finding>, Vec<Finding>) =
-        refused.into_sorted().into_iter().partition(|finding| finding.code == Code::UnknownField);
-    mistakes.into_iter().for_each(|mistake| found.push(mistake));
-    document.filter(|_| refused.is_empty()).ok_or(refused)
-}
-
-fn time(field: Field<'_>, found: &mut Findings) -> Option<WallTime> {
-    let time = field.node.text().and_then(|text| text.parse::<jiff::Timestamp>().ok());
-    if time.is_none() {
-        field.bad_value("is no time", "write one such as `2026-11-21T09:30:00Z`", found);
-    }
-    time.map(WallTime::from)
-}
-
-fn text(field: Field<'_>, found: &mut Findings) -> Option<Box<str>> {
-    let text = field.node.text().filter(|text| !text.is_empty());
-    if text.is_none() {
-        field.wrong_type("write a name", found);
-    }
-    text.map(Into::into)
+    let known = [ANSWER, LIVE].concat();
+    let expected = form.required("expect", found).map(|expect| read_expect::fields(expect, &known, found));
+    let request = asked(form.required("request", found)?, found);
+    Some(Ask::Request(Box::new(Question { request, expected: expected? })))
 }

@@ -47,6 +47,10 @@ fn one(entry: &Written, holds: Holds, found: &mut Findings) -> Entry {
 fn expected(field: Field<'_>, holds: Holds, found: &mut Findings) -> Expected {
     match (&field.node.content, holds) {
         (Content::Null, _) => Expected::Absent,
+        (Content::List(each), Holds::InOrder(known)) => {
+            let one = |node| expected(field.element(node), Holds::Fields(known), found);
+            Expected::InOrder(each.iter().map(one).collect())
+        }
         (Content::List(any), _) => {
             Expected::AnyOf(any.iter().map(|node| expected(field.element(node), holds, found)).collect())
         }
@@ -54,6 +58,12 @@ fn expected(field: Field<'_>, holds: Holds, found: &mut Findings) -> Expected {
         (Content::Map(guardrails), Holds::ByGuardrail(known)) => Expected::Fields(
             guardrails.iter().map(|guardrail| one(guardrail, Holds::Fields(known), found)).collect(),
         ),
+        (Content::Map(breakers), Holds::Breakers) => Expected::Fields(
+            breakers.iter().map(|breaker| one(breaker, Holds::BreakerState, found)).collect(),
+        ),
+        (Content::Map(keys), Holds::BreakerState) => {
+            Expected::Fields(keys.iter().map(|key| one(key, Holds::BreakerOfKey, found)).collect())
+        }
         (Content::Map(ends), Holds::Number | Holds::Span) => range(ends, holds, found),
         (content, Holds::Number | Holds::Span) => match amount(content, holds) {
             Some(n) if matches!(holds, Holds::Span) => Expected::Span(n),
@@ -62,7 +72,10 @@ fn expected(field: Field<'_>, holds: Holds, found: &mut Findings) -> Expected {
         },
         (Content::Bool(value), Holds::Bool) => Expected::Is((*value).into()),
         (Content::Text(text), Holds::Text) => Expected::Is(Value::String(text.to_string())),
-        (Content::Text(text), Holds::Name(_) | Holds::ReasonCode) => name(text, field, holds, found),
+        (
+            Content::Text(text),
+            Holds::Name(_) | Holds::ReasonCode | Holds::BreakerState | Holds::BreakerOfKey,
+        ) => name(text, field, holds, found),
         (_, _) => wrong(field, holds, found),
     }
 }
@@ -119,6 +132,10 @@ fn wrong(field: Field<'_>, holds: Holds, found: &mut Findings) -> Expected {
         Holds::Span => "write a time such as `30s` or `250ms`, or a range `{min, max}`",
         Holds::Fields(_) => "write a map",
         Holds::ByGuardrail(_) => "write a map by the names of guardrails",
+        Holds::InOrder(_) => "write a list with a map for each response",
+        Holds::Breakers => "write a map by the names of circuit breakers",
+        Holds::BreakerState => "write a state, or a map of states by key",
+        Holds::BreakerOfKey => "write a state",
     };
     field.wrong_type(remedy, found);
     Expected::Absent

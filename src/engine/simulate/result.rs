@@ -9,8 +9,6 @@ use serde_json::Value;
 pub struct SuiteResult {
     /// Case by case, in the order of the file; each row of a table is a case.
     pub cases: Vec<CaseResult>,
-    /// Whether the bundle has enabled guardrails, which request cases pass by.
-    pub passes_guardrails_by: bool,
 }
 
 /// What came of one case.
@@ -31,30 +29,45 @@ pub enum Verdict {
     Passed,
     /// It is not.
     Failed(Failure),
-    /// It was not run, and why.
-    Skipped(&'static str),
 }
 
 /// Why a case failed.
 #[derive(Debug)]
 pub struct Failure {
+    /// The step of a sequence; those after it were not run.
+    pub step: Option<StepAt>,
     /// What differs.
     pub mismatches: Vec<Mismatch>,
-    /// The whole answer; null where the request was refused.
+    /// The whole answer: of a step that repeats the first that is not as expected.
     pub answer: Value,
-    /// How the rules fared that have a say in it, a line each.
+    /// How the rules and guardrails fared that have a say in it, a line each.
     pub why: Vec<String>,
 }
 
+/// Which step of a sequence it is.
+#[derive(Debug)]
+pub struct StepAt {
+    /// From 1.
+    pub number: usize,
+    /// What it does.
+    pub operation: &'static str,
+    /// When, since the start.
+    pub at: String,
+    /// Where it stands.
+    pub place: Place,
+}
+
 impl SuiteResult {
-    /// How many cases passed, failed, and were skipped.
+    /// How many cases passed and failed.
     #[must_use]
-    pub fn counts(&self) -> (usize, usize, usize) {
-        let count = |fits: fn(&Verdict) -> bool| self.cases.iter().filter(|case| fits(&case.verdict)).count();
-        (
-            count(|verdict| matches!(verdict, Verdict::Passed)),
-            count(|verdict| matches!(verdict, Verdict::Failed(_))),
-            count(|verdict| matches!(verdict, Verdict::Skipped(_))),
-        )
+    pub fn counts(&self) -> (usize, usize) {
+        let passed = self.cases.iter().filter(|case| matches!(case.verdict, Verdict::Passed)).count();
+        (passed, self.cases.len().saturating_sub(passed))
+    }
+}
+
+impl std::fmt::Display for StepAt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "step {}, `{}` at {}", self.number, self.operation, self.at)
     }
 }

@@ -1,6 +1,7 @@
 //! A suite of policy tests as it is written: a bundle and cases.
 
 use super::expect::Entry;
+use super::sequence::Sequence;
 use crate::model::{Finding, Place};
 use crate::read::request::RequestDocument;
 use crate::time::WallTime;
@@ -10,12 +11,16 @@ use crate::time::WallTime;
 pub struct Suite {
     /// The bundle that the cases are about.
     pub bundle: BundleAt,
+    /// The bundles that sequences go over to, as their steps number them.
+    pub reloads: Vec<BundleAt>,
+    /// Where random draws come from; each case begins with it anew.
+    pub seed: u64,
     /// The cases in the order of the file; each row of a table is one.
     pub cases: Vec<Case>,
 }
 
 /// Where the bundle of a suite is.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BundleAt {
     /// Beside the suite, by the name of the suite.
     Beside,
@@ -32,6 +37,10 @@ pub struct Case {
     pub name: String,
     /// Where it stands.
     pub place: Place,
+    /// The environment of the server: `default` unless the case says so.
+    pub environment: Box<str>,
+    /// What time it is when the case begins.
+    pub now: WallTime,
     /// What it asks.
     pub ask: Ask,
 }
@@ -39,21 +48,20 @@ pub struct Case {
 /// What a case asks.
 #[derive(Debug)]
 pub enum Ask {
-    /// One request and what is expected of the answer.
+    /// One request, of guardrails that nobody has used yet.
     Request(Box<Question>),
-    /// Steps on a virtual clock, which need the state of guardrails.
-    Sequence,
+    /// Steps on a virtual clock, each on the state that the steps before it left.
+    Sequence(Sequence),
 }
 
 /// One request, and what is expected of the answer.
 #[derive(Debug)]
 pub struct Question {
     /// The request, or why a server would refuse it.
-    pub request: Result<RequestDocument, Vec<Finding>>,
-    /// The environment of the server: `default` unless the case says so.
-    pub environment: Box<str>,
-    /// What time it is.
-    pub now: WallTime,
+    pub request: Asked,
     /// What is expected; only what is named is looked at.
     pub expected: Vec<Entry>,
 }
+
+/// A request, or why a server would refuse it.
+pub type Asked = Result<RequestDocument, Vec<Finding>>;
