@@ -224,7 +224,7 @@ impl Hand<'_> {
 
     fn next(&mut self) {
         // Reading the clock is measured elsewhere.
-        if self.turn % 64 == 0 {
+        if self.turn.is_multiple_of(64) {
             self.at = self.stage.now();
         }
         self.turn += 1;
