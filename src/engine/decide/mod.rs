@@ -5,9 +5,11 @@ mod decision;
 mod explain;
 mod guarding;
 mod obligations;
+mod stop;
 
 pub use crate::model::request::{Action, Estimate, Grant, Request, Subject};
 pub use authorize::{Scratch, authorize};
 pub use decision::{Answer, Decision, Obligations, RetryPlan};
 pub use explain::{Explanation, MAX_TRACES, RuleOutcome, RuleTrace, explain};
 pub use guarding::{BadCost, Visit, find_guardrails};
+pub use stop::{Stop, StopEffect, Stops};

@@ -22,6 +22,7 @@ mod patterns;
 pub mod request;
 mod rule;
 mod scalar;
+mod selector;
 mod source;
 mod spelling;
 pub mod take;
@@ -31,6 +32,7 @@ mod yaml_errors;
 
 pub use findings::{Findings, shown};
 pub use nearest::{listed, nearest};
+pub use selector::{SELECTOR_BYTES, selector};
 
 #[cfg(test)]
 mod tests;
