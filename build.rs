@@ -2,7 +2,10 @@
 
 use prost::Message as _;
 
-const FILES: [&str; 1] = ["proto/tollgate/v1/policy_decision.proto"];
+const FILES: [&str; 2] = ["proto/tollgate/v1/policy_decision.proto", ADMIN];
+
+/// What operators ask; reflection tells of it only where it is served.
+const ADMIN: &str = "proto/tollgate/v1/admin.proto";
 
 /// Well-known types that this crate writes itself: wire-compatible, without a map for each level.
 const OWN: [&str; 3] = ["Struct", "Value", "ListValue"];
@@ -13,7 +16,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let descriptors = protox::compile(FILES, ["proto"])?;
     let out = std::path::PathBuf::from(std::env::var("OUT_DIR")?);
-    std::fs::write(out.join("tollgate.bin"), descriptors.encode_to_vec())?;
+    let (admin, open): (Vec<_>, Vec<_>) =
+        descriptors.file.iter().cloned().partition(|file| ADMIN.ends_with(file.name()));
+    for (name, file) in [("tollgate.bin", open), ("admin.bin", admin)] {
+        std::fs::write(out.join(name), prost_types::FileDescriptorSet { file }.encode_to_vec())?;
+    }
     let mut generator = tonic_prost_build::configure().codec_path("crate::pb::codec::Codec");
     for name in OWN {
         let proto = format!(".google.protobuf.{name}");

@@ -17,5 +17,8 @@ mod generated {
 }
 pub use generated::*;
 
-/// The descriptors of all services and messages, for reflection.
+/// The descriptors of what every caller may ask, for reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tollgate.bin"));
+
+/// Those of the admin service, which is off unless the operator opens it.
+pub const ADMIN_DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/admin.bin"));

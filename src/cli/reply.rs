@@ -102,6 +102,8 @@ fn approval(approval: &pb::Approval) -> Value {
     all.text("role", &approval.role);
     all.text("request_digest", &approval.request_digest);
     all.text("instance", &approval.instance);
+    all.some("uses", Some(approval.uses.into()));
+    all.time("opened_at", approval.opened_at);
     all.into()
 }
 

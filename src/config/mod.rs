@@ -76,11 +76,21 @@ pub fn load(
 
 /// What no option can say alone.
 fn consistent(config: Config, settings: &Settings) -> Result<Config, Problem> {
+    let at = |field: &str| {
+        let setting = settings.iter().find(|setting| setting.spec.field == field);
+        setting.map_or(Origin::Default, |setting| setting.origin.clone())
+    };
+    if let (Some(_), Some(grpc)) = (&config.admin_token_file, config.grpc.0)
+        && !grpc.ip().is_loopback()
+    {
+        let what = format!("the admin token would travel unencrypted to `{grpc}`, beyond this machine");
+        let remedy = "use `admin_uds` instead, or listen on loopback".to_string();
+        return Err(Problem::new(at("admin_token_file"), what).instead(Some(remedy)));
+    }
     if config.grpc.0.is_some() || config.uds.is_some() {
         return Ok(config);
     }
-    let grpc = settings.iter().find(|setting| setting.spec.field == "grpc");
-    let at = grpc.map_or(Origin::Default, |setting| setting.origin.clone());
+    let at = at("grpc");
     let remedy = "name an address, or a socket with `uds`".to_string();
     Err(Problem::new(at, "`grpc` is `none` and there is no `uds`: nobody could ask").instead(Some(remedy)))
 }

@@ -121,6 +121,20 @@ options! {
         /// nothing secret and is open beyond loopback, for probes and scrapers.
         metrics: Listen = "0.0.0.0:9464" "ADDR",
     }
+    "Operators" => {
+        /// A Unix socket for operators and approvers, which its owner alone may use. Unset: none.
+        admin_uds: Option<PathBuf> = "" "PATH",
+        /// Serves operators and approvers on the gRPC port too, if they send the token in this file.
+        /// Only where that port is on loopback or a socket: elsewhere the token could be overheard.
+        admin_token_file: Option<PathBuf> = "" "PATH",
+    }
+    "Approvals" => {
+        /// The public keys of those who may approve, with owner and roles: a YAML list of what
+        /// `tollgate keygen` prints. Unset: no grant can be verified, and nothing can be approved.
+        approver_keys: Option<PathBuf> = "" "PATH",
+        /// The most approvals that may be open; further requests that need one are denied.
+        max_open_approvals: usize = "1000" "COUNT",
+    }
     "Process" => {
         /// Threads that answer requests; `auto` for one a core.
         threads: Threads = "auto" "COUNT",

@@ -63,12 +63,16 @@ pub struct BundleRef<'a> {
 pub struct OpenApproval<'a> {
     /// Its id, to wait on; none for a dry run.
     pub id: Option<Uuid>,
-    /// Until when it may be answered.
-    pub expires_at: WallTime,
+    /// When it was opened; none for a dry run.
+    pub opened_at: Option<WallTime>,
+    /// Until when it may be answered; none for a dry run.
+    pub expires_at: Option<WallTime>,
     /// How many different people must agree.
     pub approvers: u32,
     /// The role they need.
     pub role: &'a str,
+    /// How often their grant may be used.
+    pub uses: u32,
     /// What they agree to: the digest that a grant is bound to.
     pub request_digest: String,
     /// Who asks: a grant holds for this instance only.

@@ -1,205 +1,199 @@
-//! What people are asked when a rule requires their approval, and what their grant is bound to.
+//! The approval that a decision asks for, and the grant that answers it.
 
-use serde_json::{Map, Value, json};
-use tollgate_engine::decide::{Decision, Request};
-use tollgate_engine::id::Digest;
-use tollgate_engine::model::{Approval, Bind};
+use metrics::counter;
+use tollgate_engine::compile::Compiled;
+use tollgate_engine::decide::{Answer as Effect, Decision, Request};
+use tollgate_engine::id::RuleId;
+use tollgate_engine::model::{Approval, Disposition, Phase, ReasonCode, RuleEffect};
+use tollgate_engine::sign::{Envelope, Refused};
 use tollgate_engine::time::WallTime;
-use tollgate_engine::value::{Fields, Seq, View, number_to_json};
+use tollgate_engine::value::View;
+use uuid::Uuid;
 
 use super::DataPlane;
 use super::answer::OpenApproval;
+use super::approvals::{Asked, Asker, Entry, Full, Question, Standing, Token, Undecided};
+use crate::telemetry::metrics::APPROVALS;
 
-pub(super) fn open<'a>(
-    plane: &DataPlane,
-    request: &Request<'_>,
-    decision: &Decision<'_>,
-    wanted: &'a Approval,
-    now: WallTime,
-) -> OpenApproval<'a> {
-    let wait = i64::try_from(wanted.expires_in.nanos()).unwrap_or(i64::MAX);
-    OpenApproval {
-        id: (!request.dry_run).then(|| plane.clock.secret_id(now)),
-        expires_at: WallTime::from_nanos(now.nanos().saturating_add(wait)),
-        approvers: wanted.approvers,
-        role: &wanted.role,
-        request_digest: request_digest(request, decision, &wanted.bind).to_string(),
-        instance: plane.instance,
+/// Why a request is denied when nobody can be asked any more.
+const APPROVALS_FULL: &str = "people have to approve it, and too many approvals are open already; \
+     ask again when some are answered, see `tollgate approvals`";
+
+/// What the rules say.
+pub(super) struct Ruled<'a> {
+    /// The decision.
+    pub decision: Decision<'a>,
+    /// The grant that turned it into an allow.
+    pub granted: Option<Granted<'a>>,
+}
+
+/// A grant that holds, not spent yet.
+#[derive(Clone, Copy)]
+pub(super) struct Granted<'a> {
+    /// The right to a use of it.
+    pub token: Token,
+    /// The rule that asked for it.
+    pub rule: &'a RuleId,
+    /// What it asked for.
+    pub wanted: &'a Approval,
+}
+
+impl<'a> Granted<'a> {
+    /// Whether this request uses it up: looking does not, and what is enqueued is asked again.
+    pub(super) fn token_of(granted: Option<Self>, request: &Request<'_>) -> Option<Token> {
+        let spends = !request.dry_run && request.phase == Phase::Dispatch;
+        granted.filter(|_| spends).map(|granted| granted.token)
+    }
+
+    /// The decision when somebody else was quicker to use it.
+    pub(super) fn lost(self, decision: &mut Decision<'a>) {
+        decision.answer = Effect::RequireApproval(self.wanted);
+        decision.rule = Some(self.rule);
+        let spent = refused(decision.clone(), Refused::Spent);
+        *decision = spent;
     }
 }
 
-/// SHA-256 of the canonical JSON (RFC 8785) of what a grant is bound to: subject, action,
-/// environment, mode, the bound context and the rule (design 2.2). What is absent is left out.
-///
-/// JSON cannot say NaN and the infinities. They are null where they stand and are named by their
-/// place in `not_finite`, so that no two requests share a digest.
-fn request_digest(request: &Request<'_>, decision: &Decision<'_>, bind: &Bind) -> Digest {
-    let mut not_finite = Map::new();
-    let context = match bind {
-        Bind::All => map_to_json(request.context, "", &mut not_finite),
-        Bind::Paths(paths) => bound(request.context, paths, &mut not_finite),
-    };
-    let mut bound_to = json!({
-        "subject": subject(request),
-        "action": action(request),
-        "environment": decision.environment,
-        "rule_id": decision.rule.map(|rule| rule.as_str()),
-        "context": context,
-    });
-    if let Value::Object(fields) = &mut bound_to {
-        put(fields, "mode", request.mode);
-        if !not_finite.is_empty() {
-            fields.insert("not_finite".to_owned(), Value::Object(not_finite));
-        }
+/// The decision that asks people although a grant was presented.
+pub(super) fn refused(decision: Decision<'_>, why: Refused) -> Decision<'_> {
+    // That the condition failed is the more important news.
+    if decision.reason_code == ReasonCode::ConditionError {
+        return decision;
     }
-    let canonical = serde_json_canonicalizer::to_vec(&bound_to);
-    Digest::of(&canonical.unwrap_or_else(|_| bound_to.to_string().into_bytes()))
+    Decision { reason_code: why.code(), reason: why.sentence(), ..decision }
 }
 
-fn subject(request: &Request<'_>) -> Value {
-    let subject = &request.subject;
-    let mut fields = Map::new();
-    put(&mut fields, "agent", subject.agent);
-    put(&mut fields, "user", subject.user);
-    put(&mut fields, "tenant", subject.tenant);
-    put(&mut fields, "app", subject.app);
-    put(&mut fields, "workflow", subject.workflow);
-    put(&mut fields, "run", subject.run);
-    put_list(&mut fields, "roles", subject.roles);
-    Value::Object(fields)
-}
-
-fn action(request: &Request<'_>) -> Value {
-    let action = &request.action;
-    let mut fields = Map::new();
-    put(&mut fields, "name", action.name);
-    put(&mut fields, "kind", action.kind().name());
-    put(&mut fields, "tool", action.tool);
-    put(&mut fields, "provider", action.provider);
-    put(&mut fields, "model", action.model);
-    put(&mut fields, "pipeline", action.pipeline);
-    put(&mut fields, "stage", action.stage);
-    put(&mut fields, "handler", action.handler);
-    put_list(&mut fields, "tags", action.tags);
-    Value::Object(fields)
-}
-
-fn put(fields: &mut Map<String, Value>, name: &str, text: &str) {
-    if !text.is_empty() {
-        fields.insert(name.to_owned(), text.into());
-    }
-}
-
-fn put_list(fields: &mut Map<String, Value>, name: &str, list: &dyn Seq) {
-    if !list.is_empty() {
-        let items = list_to_json(list, name, &mut Map::new());
-        fields.insert(name.to_owned(), items);
-    }
-}
-
-/// The bound paths as JSON pointers, each with its value; those that are absent are left out.
-fn bound(context: &dyn Fields, paths: &[Vec<Box<str>>], not_finite: &mut Map<String, Value>) -> Value {
-    let mut fields = Map::new();
-    for path in paths {
-        let pointer = path.iter().fold(String::new(), |at, step| below(&at, step));
-        if let Some(view) = at_path(context, path) {
-            let value = to_json(view, &pointer, not_finite);
-            fields.insert(pointer, value);
-        }
-    }
-    Value::Object(fields)
-}
-
-fn at_path<'a>(context: &'a dyn Fields, path: &[Box<str>]) -> Option<View<'a>> {
-    let (first, rest) = path.split_first()?;
-    rest.iter().try_fold(context.field(first)?, |view, step| match view {
-        View::Map(map) => map.field(step),
-        View::Null | View::Bool(_) | View::Number(_) | View::Str(_) | View::List(_) => None,
-    })
-}
-
-fn to_json(view: View<'_>, at: &str, not_finite: &mut Map<String, Value>) -> Value {
-    match view {
-        View::Null => Value::Null,
-        View::Bool(b) => b.into(),
-        View::Number(n) if n.is_finite() => number_to_json(n),
-        View::Number(n) => {
-            not_finite.insert(at.to_owned(), n.to_string().into());
-            Value::Null
-        }
-        View::Str(text) => text.into(),
-        View::List(list) => list_to_json(list, at, not_finite),
-        View::Map(map) => map_to_json(map, at, not_finite),
-    }
-}
-
-fn list_to_json(list: &dyn Seq, at: &str, not_finite: &mut Map<String, Value>) -> Value {
-    let item = |i: usize| to_json(list.at(i)?, &below(at, &i.to_string()), not_finite).into();
-    Value::Array((0..list.len()).filter_map(item).collect())
-}
-
-fn map_to_json(map: &dyn Fields, at: &str, not_finite: &mut Map<String, Value>) -> Value {
-    let mut fields = Map::new();
-    map.each(&mut |name, view| {
-        fields.insert(name.to_owned(), to_json(view, &below(at, name), not_finite));
-    });
-    Value::Object(fields)
-}
-
-/// One step further in a JSON pointer (RFC 6901).
-fn below(at: &str, step: &str) -> String {
-    format!("{at}/{}", step.replace('~', "~0").replace('/', "~1"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::tests::{context, request};
-    use super::*;
-    use crate::data_plane::answer::deny;
-    use tollgate_engine::model::ReasonCode;
-    use tollgate_engine::value::ConstMap;
-
-    fn digest(context: &ConstMap, change: impl FnOnce(&mut Request<'_>), bind: &Bind) -> String {
-        let mut request = request(context);
-        change(&mut request);
-        let decision = deny(ReasonCode::Rule, "", "production");
-        request_digest(&request, &decision, bind).to_string()
+impl DataPlane {
+    /// Looks for a grant that lets the rule's request through; nothing is spent.
+    pub(super) fn redeem(
+        &self,
+        request: &Request<'_>,
+        decision: &Decision<'_>,
+        rule: &RuleId,
+        wanted: &Approval,
+        now: WallTime,
+    ) -> Result<Token, Refused> {
+        let asked = Asked::of(request, decision.environment, rule, &wanted.bind);
+        let presented = (0..request.grants.len()).filter_map(|at| match request.grants.at(at) {
+            Some(View::Str(grant)) => Some(grant),
+            Some(_) | None => None,
+        });
+        let question = question(request, &asked, rule, wanted);
+        self.approvals.verify(presented, &question, now).map_err(|why| why.unwrap_or(Refused::NoEnvelope))
     }
 
-    #[test]
-    fn the_digest_is_that_of_the_documented_json() {
-        let canonical = concat!(
-            r#"{"action":{"kind":"other","name":"send"},"context":{"amount":5,"nested":{"x":1.5}},"#,
-            r#""environment":"production","rule_id":null,"subject":{"agent":"inbox"}}"#
-        );
-        let context = context(json!({"amount": 5.0, "nested": {"x": 1.5}}));
-        let got = digest(&context, |_| (), &Bind::All);
-        assert_eq!(got, Digest::of(canonical.as_bytes()).to_string());
-    }
-
-    #[test]
-    fn what_is_bound_changes_it_and_nothing_else_does() {
-        let here = context(json!({"amount": 5, "note": "a"}));
-        let there = context(json!({"amount": 5, "note": "b"}));
-        let amount = Bind::Paths(vec![vec!["amount".into()], vec!["absent".into()]]);
-        let plain = digest(&here, |_| (), &Bind::All);
-        assert_eq!(digest(&here, |r| r.request_id = "7", &Bind::All), plain);
-        assert_eq!(digest(&here, |r| r.attempt = 3, &Bind::All), plain);
-        assert_ne!(digest(&here, |r| r.subject.user = "eve", &Bind::All), plain);
-        assert_ne!(digest(&here, |r| r.mode = "auto", &Bind::All), plain);
-        assert_ne!(digest(&there, |_| (), &Bind::All), plain);
-        assert_eq!(digest(&there, |_| (), &amount), digest(&here, |_| (), &amount));
-    }
-
-    #[test]
-    fn numbers_that_json_cannot_say_keep_their_own_digest() {
-        let of = |n: f64| {
-            let map = ConstMap::from([("n".into(), tollgate_engine::value::Const::Number(n))]);
-            digest(&map, |_| (), &Bind::All)
+    /// Adds the approval that a decision asks for; denies where no more can be asked.
+    pub(super) fn with_approval<'a>(
+        &self,
+        request: &Request<'_>,
+        decision: Decision<'a>,
+        now: WallTime,
+    ) -> (Decision<'a>, Option<OpenApproval<'a>>) {
+        let (Effect::RequireApproval(wanted), Some(rule)) = (&decision.answer, decision.rule) else {
+            return (decision, None);
         };
-        let null = digest(&context(json!({"n": null})), |_| (), &Bind::All);
-        let all = [of(f64::NAN), of(f64::INFINITY), of(f64::NEG_INFINITY), of(0.0), null];
-        let distinct: std::collections::HashSet<_> = all.iter().collect();
-        assert_eq!(distinct.len(), all.len());
+        match self.ask_people(request, &decision, rule, wanted, now) {
+            Ok(approval) => (decision, Some(approval)),
+            Err(Full) => {
+                let answer = Effect::Deny(Disposition::Raise);
+                let (reason_code, reason) = (ReasonCode::ApprovalsFull, APPROVALS_FULL);
+                (Decision { answer, reason_code, reason, ..decision }, None)
+            }
+        }
     }
+
+    /// Asks people, unless the request only looks or they are asked already.
+    fn ask_people<'a>(
+        &self,
+        request: &Request<'_>,
+        decision: &Decision<'_>,
+        rule: &RuleId,
+        wanted: &'a Approval,
+        now: WallTime,
+    ) -> Result<OpenApproval<'a>, Full> {
+        let asked = Asked::of(request, decision.environment, rule, &wanted.bind);
+        let opened = if request.dry_run {
+            None
+        } else {
+            let question = question(request, &asked, rule, wanted);
+            let mut is_new = false;
+            let entry = self.approvals.open(&question, now, || {
+                is_new = true;
+                self.clock.secret_id(now)
+            })?;
+            if is_new {
+                note(&entry);
+            }
+            Some((entry.id, entry.opened_at, entry.news.expires_at))
+        };
+        Ok(OpenApproval {
+            id: opened.map(|(id, ..)| id),
+            opened_at: opened.map(|(_, opened_at, _)| opened_at),
+            expires_at: opened.map(|(.., expires_at)| expires_at),
+            approvers: wanted.approvers,
+            role: &wanted.role,
+            uses: wanted.uses,
+            request_digest: asked.digest.to_string(),
+            instance: self.instance,
+        })
+    }
+    /// Takes the signed answer of an approver.
+    ///
+    /// # Errors
+    /// Why it is no answer to this approval.
+    pub fn decide_approval(&self, id: Uuid, answer: &Envelope, comment: &str) -> Result<Entry, Undecided> {
+        let entry = self.approvals.decide(id, answer, comment, self.clock.wall())?;
+        match entry.news.standing {
+            Standing::Pending => {
+                let signed = self.approvals.signed_by(&entry).join(", ");
+                tracing::info!(approval = %entry.id, signed, "an approval needs more people");
+            }
+            _ => note(&entry),
+        }
+        Ok(entry)
+    }
+
+    /// Ends the approvals that nobody answered in time. To be called about every second.
+    pub fn sweep_approvals(&self) {
+        self.approvals.sweep(self.clock.wall()).iter().for_each(note);
+    }
+
+    /// Ends the approvals whose rule does not ask for the same any longer.
+    pub(super) fn void_changed_approvals(&self, compiled: &Compiled) {
+        let holds = |id: &RuleId, approval: &Approval| {
+            let rule = compiled.source().rules.iter().find(|rule| rule.id == *id && rule.enabled);
+            rule.is_some_and(|rule| rule.effect == RuleEffect::RequireApproval(approval.clone()))
+        };
+        self.approvals.void_unless(holds).iter().for_each(note);
+    }
+}
+
+fn question<'q>(
+    request: &Request<'q>,
+    asked: &'q Asked,
+    rule: &'q RuleId,
+    approval: &'q Approval,
+) -> Question<'q> {
+    let subject = &request.subject;
+    let asker = Asker {
+        user: subject.user,
+        tenant: subject.tenant,
+        agent: subject.agent,
+        action: request.action.name,
+    };
+    Question { digest: asked.digest, rule, approval, asker, asked: &asked.json }
+}
+
+/// Says and counts that an approval was opened or ended.
+fn note(entry: &Entry) {
+    let became = match entry.news.standing {
+        Standing::Pending => "opened",
+        Standing::Granted(_) => "granted",
+        Standing::Denied => "denied",
+        Standing::Expired => "expired",
+        Standing::Void => "void",
+    };
+    counter!(APPROVALS, "became" => became).increment(1);
+    let (id, rule, action) = (entry.id.to_string(), entry.rule.as_str(), &*entry.action);
+    tracing::info!(approval = id, rule, agent = &*entry.agent, action, became, "approval");
 }

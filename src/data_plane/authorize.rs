@@ -1,11 +1,12 @@
 //! One question, one answer.
 
-use tollgate_engine::decide::{self, Answer as Effect, Decision, Request, Scratch};
+use tollgate_engine::decide::{self, Answer as Effect, Decision, Grant, Request, Scratch};
 use tollgate_engine::guardrail::key::Flush;
 use tollgate_engine::guardrail::{At, Verdict};
 use tollgate_engine::model::ReasonCode;
 
 use super::answer::{Answer, deny};
+use super::approval::{Granted, Ruled};
 use super::guarding::flush;
 use super::local::Tools;
 use super::snapshot::{Serving, Snapshot};
@@ -47,23 +48,39 @@ impl DataPlane {
             let decision = deny(ReasonCode::NoBundle, NO_BUNDLE, environment);
             return self.finish(snapshot, request, at, decision, Verdict::default());
         };
-        let mut decision = self.by_rules(serving, request, at, &mut tools.scratch);
+        let Ruled { mut decision, granted } = self.by_rules(serving, request, at, &mut tools.scratch);
         let flush = flush(request, call);
-        let verdict = self.guard(serving, request, &mut decision, at, flush, tools);
+        let verdict = self.guard(serving, request, &mut decision, granted, at, flush, tools);
         self.finish(snapshot, request, at, decision, verdict)
     }
 
-    /// What the rules say.
+    /// What the rules say, grants considered.
     pub(super) fn by_rules<'a>(
         &'a self,
         serving: &'a Serving,
         request: &Request<'a>,
         at: At,
         scratch: &mut Scratch,
-    ) -> Decision<'a> {
+    ) -> Ruled<'a> {
         let usage = self.usage(serving, request, at);
         let servers = self.options.environment.as_str();
-        decide::authorize(&serving.compiled, request, servers, at.wall, usage.as_ref(), scratch)
+        let mut decide = |request: &Request<'a>| {
+            decide::authorize(&serving.compiled, request, servers, at.wall, usage.as_ref(), scratch)
+        };
+        let decision = decide(request);
+        let (Effect::RequireApproval(wanted), Some(rule)) = (&decision.answer, decision.rule) else {
+            return Ruled { decision, granted: None };
+        };
+        if request.grants.is_empty() {
+            return Ruled { decision, granted: None };
+        }
+        match self.redeem(request, &decision, rule, wanted, at.wall) {
+            Ok(token) => {
+                let granted = Some(Granted { token, rule, wanted });
+                Ruled { decision: decide(&Request { grant: Grant::Accepted(rule), ..*request }), granted }
+            }
+            Err(why) => Ruled { decision: approval::refused(decision, why), granted: None },
+        }
     }
 
     /// Adds to a decision what the engine cannot know.
@@ -75,12 +92,7 @@ impl DataPlane {
         decision: Decision<'a>,
         verdict: Verdict<'a>,
     ) -> Answer<'a> {
-        let approval = match decision.answer {
-            Effect::RequireApproval(wanted) => {
-                Some(approval::open(self, request, &decision, wanted, at.wall))
-            }
-            Effect::Allow(_) | Effect::Deny(_) | Effect::Throttle(_) => None,
-        };
+        let (decision, approval) = self.with_approval(request, decision, at.wall);
         let mut answer = Answer {
             decision_id: self.clock.decision_id(at.wall),
             request_id: request.request_id,

@@ -7,6 +7,8 @@ use tollgate_engine::guardrail::{Asks, At, Facts, Verdict};
 use tollgate_engine::model::{Disposition, ReasonCode};
 
 use super::answer::{Answer, OpenApproval, deny};
+use super::approval::{Granted, Ruled};
+use super::approvals::{Spending, Token};
 use super::authorize::NO_BUNDLE;
 use super::guarding::{ask, flush, unnamed};
 use super::local::{Parts, Tools};
@@ -107,7 +109,8 @@ impl DataPlane {
             });
             lap();
         }
-        let mut verdicts = self.charge_together(&wishes, at, tools).into_iter();
+        let spending = self.spend_together(snapshot, &mut wishes, at);
+        let mut verdicts = self.charge_together(&wishes, spending, at, tools).into_iter();
         let mut refused = false;
         let judged: Vec<(Option<Request<'a>>, Decided<'a>)> = wishes
             .into_iter()
@@ -149,7 +152,7 @@ impl DataPlane {
         call: Flush<'a>,
         tools: &mut Tools,
     ) -> Wish<'a> {
-        let mut decision = self.by_rules(serving, &request, at, &mut tools.scratch);
+        let Ruled { mut decision, granted } = self.by_rules(serving, &request, at, &mut tools.scratch);
         let mut asks = Asks::default();
         let flush = flush(&request, call);
         let facts = match decision.answer {
@@ -157,14 +160,53 @@ impl DataPlane {
             Effect::Deny(_) | Effect::RequireApproval(_) | Effect::Throttle(_) => None,
         };
         match facts {
-            Some(facts) => Wish::Guarded(request, decision, asks, facts),
+            Some(facts) => Wish::Guarded(request, decision, asks, facts, granted),
             None => Wish::Answered(self.finish(snapshot, &request, at, decision, Verdict::default())),
         }
     }
 
+    /// Begins to spend the grants of all items. Where one has no use left, its item asks people
+    /// again, and none is spent.
+    fn spend_together<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+        wishes: &mut [Wish<'a>],
+        at: At,
+    ) -> Option<Spending<'a>> {
+        let token = |(place, wish): (usize, &Wish<'a>)| match wish {
+            Wish::Guarded(request, _, _, _, granted) => Some((place, Granted::token_of(*granted, request)?)),
+            Wish::Answered(_) => None,
+        };
+        let tokens: Vec<(usize, Token)> = wishes.iter().enumerate().filter_map(token).collect();
+        if tokens.is_empty() {
+            return None;
+        }
+        let without = match self.approvals.spend(tokens.iter().map(|(_, token)| *token)) {
+            Ok(spending) => return Some(spending),
+            Err(without) => without,
+        };
+        let places = without.into_iter().filter_map(|at| tokens.get(at)).map(|(place, _)| *place);
+        for place in places {
+            if let Some(wish) = wishes.get_mut(place)
+                && let Wish::Guarded(request, decision, _, _, Some(granted)) = wish
+            {
+                granted.lost(decision);
+                let answer = self.finish(snapshot, request, at, decision.clone(), Verdict::default());
+                *wish = Wish::Answered(answer);
+            }
+        }
+        None
+    }
+
     /// What the guardrails say to those that the rules allow, in their order. They are charged if
     /// nobody refuses any item; one that only looks is not.
-    fn charge_together<'a>(&self, wishes: &[Wish<'a>], at: At, tools: &mut Tools) -> Vec<Verdict<'a>> {
+    fn charge_together<'a>(
+        &self,
+        wishes: &[Wish<'a>],
+        spending: Option<Spending<'_>>,
+        at: At,
+        tools: &mut Tools,
+    ) -> Vec<Verdict<'a>> {
         let of = |dry: bool| wishes.iter().filter_map(move |wish| wish.charge(dry)).collect::<Vec<_>>();
         let (real, dry) = (of(false), of(true));
         let (ledger, draw) = (&self.live.ledger, &mut tools.draw);
@@ -175,6 +217,9 @@ impl DataPlane {
         } else {
             ledger.peek_all(&real, at, draw)
         };
+        if all_guarded && looked.iter().chain(&charged).all(Verdict::is_allowed) {
+            spending.into_iter().for_each(Spending::commit);
+        }
         let (mut charged, mut looked) = (charged.into_iter(), looked.into_iter());
         let next = |wish: &Wish<'_>| match wish {
             Wish::Answered(_) => None,
@@ -215,14 +260,16 @@ enum Wish<'a> {
     /// The rules have refused it.
     Answered(Answer<'a>),
     /// The rules allow it.
-    Guarded(Request<'a>, Decision<'a>, Asks<'a>, Facts),
+    Guarded(Request<'a>, Decision<'a>, Asks<'a>, Facts, Option<Granted<'a>>),
 }
 
 impl<'a> Wish<'a> {
     /// What it asks, if it only looks (`dry`), or if it does not.
     const fn charge(&self, dry: bool) -> Option<Charge<'_, 'a>> {
         match self {
-            Self::Guarded(request, _, asks, facts) if request.dry_run == dry => Some(Charge { asks, facts }),
+            Self::Guarded(request, _, asks, facts, _) if request.dry_run == dry => {
+                Some(Charge { asks, facts })
+            }
             Self::Guarded(..) | Self::Answered(_) => None,
         }
     }

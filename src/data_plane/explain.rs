@@ -1,11 +1,12 @@
 //! The same decision with the account of every rule.
 
-use tollgate_engine::decide::{self, Request, RuleTrace};
+use tollgate_engine::decide::{self, Grant, Request, RuleTrace};
 use tollgate_engine::guardrail::Verdict;
 use tollgate_engine::guardrail::key::Flush;
 use tollgate_engine::model::ReasonCode;
 
 use super::answer::{Answer, deny};
+use super::approval::Ruled;
 use super::authorize::NO_BUNDLE;
 use super::guarding::flush;
 use super::{DataPlane, local};
@@ -30,6 +31,10 @@ impl DataPlane {
                     Vec::new(),
                 );
             };
+            let Ruled { mut decision, granted } =
+                self.by_rules(serving, &request, at, &mut parts.tools.scratch);
+            let grant = granted.map_or(Grant::None, |granted| Grant::Accepted(granted.rule));
+            let request = Request { grant, ..request };
             let usage = self.usage(serving, &request, at);
             let told = decide::explain(
                 &serving.compiled,
@@ -39,9 +44,8 @@ impl DataPlane {
                 usage.as_ref(),
                 &mut parts.tools.scratch,
             );
-            let mut decision = told.decision;
             let flush = flush(&request, Flush::Alone(0));
-            let verdict = self.guard(serving, &request, &mut decision, at, flush, parts.tools);
+            let verdict = self.guard(serving, &request, &mut decision, granted, at, flush, parts.tools);
             then(self.finish(parts.snapshot, &request, at, decision, verdict), told.rules)
         })
     }

@@ -10,6 +10,8 @@ use uuid::Uuid;
 
 use super::DataPlane;
 use super::answer::Answer;
+use super::approval::Granted;
+use super::approvals::Spending;
 use super::local::Tools;
 use super::report::Kept;
 use super::snapshot::{Serving, Snapshot};
@@ -26,12 +28,14 @@ impl DataPlane {
     }
 
     /// Asks the guardrails about an action that the rules allow. It is charged by all of them or
-    /// by none; a dry run by none.
+    /// by none, and its grant is spent with that; a dry run takes nothing.
+    #[expect(clippy::too_many_arguments, reason = "what a request is charged with")]
     pub(super) fn guard<'a>(
         &self,
         serving: &'a Serving,
         request: &Request<'a>,
         decision: &mut Decision<'a>,
+        granted: Option<Granted<'a>>,
         at: At,
         flush: Flush<'a>,
         tools: &mut Tools,
@@ -39,6 +43,13 @@ impl DataPlane {
         if !matches!(decision.answer, Effect::Allow(_)) {
             return Verdict::default();
         }
+        // Nobody else spends a grant until this is charged, or it is refused and has spent nothing.
+        let Ok(spending) =
+            Granted::token_of(granted, request).map(|token| self.approvals.spend([token])).transpose()
+        else {
+            granted.into_iter().for_each(|granted| granted.lost(decision));
+            return Verdict::default();
+        };
         let mut asks = std::mem::take(&mut tools.asks).recycle();
         let asked = ask(serving, request, decision, flush, tools, &mut asks);
         let verdict = match asked {
@@ -49,6 +60,9 @@ impl DataPlane {
         };
         tools.asks = asks.recycle();
         decision.heed(&verdict);
+        if matches!(decision.answer, Effect::Allow(_)) {
+            spending.into_iter().for_each(Spending::commit);
+        }
         verdict
     }
 

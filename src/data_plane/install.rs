@@ -139,6 +139,9 @@ impl DataPlane {
             self.snapshot.swap(Arc::new(Snapshot { state, serving: Some(serving), guards: live.guards }));
         lock(&self.retired).extend(before.serving.clone());
         self.ready.send_replace(true);
+        if let Some(serving) = &self.snapshot.load().serving {
+            self.void_changed_approvals(&serving.compiled);
+        }
     }
 
     /// A state directory may hold the bundle of another source than the one that is followed.

@@ -6,6 +6,7 @@
 mod account;
 pub mod answer;
 mod approval;
+pub mod approvals;
 mod authorize;
 mod batch;
 pub mod budget;
@@ -34,9 +35,11 @@ use tollgate_engine::guardrail::open::OpenTable;
 use tollgate_engine::guardrail::sweep::Sweeper;
 use tollgate_engine::guardrail::{At, Live};
 use tollgate_engine::read::Bounds;
+use tollgate_engine::sign::Approvers;
 use uuid::Uuid;
 
 pub use answer::{Answer, Arm, BundleRef, OpenApproval};
+pub use approvals::Approvals;
 pub use batch::Item;
 pub use budget::BudgetAnswer;
 pub use install::{Offer, Outcome};
@@ -68,6 +71,10 @@ pub struct Options {
     pub metrics_max_series: usize,
     /// At most so many decisions are remembered until their report comes.
     pub max_open_decisions: usize,
+    /// Whose signatures on grants count.
+    pub approvers: Approvers,
+    /// At most so many approvals may be open.
+    pub max_open_approvals: usize,
 }
 
 impl Default for Options {
@@ -78,6 +85,8 @@ impl Default for Options {
             bounds: Bounds::default(),
             metrics_max_series: 2_000,
             max_open_decisions: 1_000_000,
+            approvers: Approvers::default(),
+            max_open_approvals: 1_000,
         }
     }
 }
@@ -108,6 +117,7 @@ pub struct DataPlane {
     mark: Mark,
     sweeper: Mutex<Sweeper>,
     outcomes: Outcomes,
+    approvals: Approvals,
 }
 
 impl DataPlane {
@@ -121,9 +131,11 @@ impl DataPlane {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let state_dir = options.state_dir.as_deref().map(StateDir::open).transpose()?;
         let kept = state_dir.as_ref().and_then(StateDir::take_instance);
+        let instance = kept.unwrap_or_else(|| clock.secret_id(clock.wall()));
         let plane = Arc::new(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            instance: kept.unwrap_or_else(|| clock.secret_id(clock.wall())),
+            instance,
+            approvals: Approvals::new(instance, options.approvers.clone(), options.max_open_approvals),
             snapshot: Arc::new(ArcSwap::from_pointee(Snapshot::empty())),
             decisions: Arc::new(Decisions::new(options.metrics_max_series)),
             installing: Mutex::default(),
@@ -172,6 +184,12 @@ impl DataPlane {
     #[must_use]
     pub const fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// What people are asked, and what they answered.
+    #[must_use]
+    pub const fn approvals(&self) -> &Approvals {
+        &self.approvals
     }
 
     /// Call it once, after the last decision: what must survive a clean end is written.

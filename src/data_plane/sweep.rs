@@ -17,6 +17,7 @@ impl DataPlane {
         let at = self.at();
         let events = lock(&self.sweeper).step(&self.live, &snapshot.guards, at, PIECES);
         self.happened(&snapshot.guards, &events);
+        self.sweep_approvals();
         for shard in 0..self.open.shards() {
             self.open.sweep(shard, DECISIONS, at.now);
         }

@@ -67,6 +67,19 @@ impl Digest {
         use sha2::Digest as _;
         Self(sha2::Sha256::digest(bytes).into())
     }
+
+    /// Reads the form in which it is shown; `None` when the text is no such digest.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (mut bytes, digits) = ([0; 32], text.strip_prefix("sha256:")?.as_bytes());
+        if digits.len() != 64 || digits.iter().any(u8::is_ascii_uppercase) {
+            return None;
+        }
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
 }
 
 impl fmt::Display for Digest {

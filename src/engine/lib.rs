@@ -12,6 +12,7 @@ pub mod id;
 #[warn(clippy::wildcard_enum_match_arm)]
 pub mod model;
 pub mod read;
+pub mod sign;
 pub mod simulate;
 pub mod time;
 pub mod unit;

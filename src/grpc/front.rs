@@ -35,6 +35,8 @@ pub(super) struct Front {
     single: Generated,
     /// Takes messages of the size of a batch.
     batch: Generated,
+    /// Takes small messages and answers with streams.
+    streams: Generated,
     rare: Arc<[(&'static str, Rare)]>,
     intake: Arc<Intake>,
     request_bytes: usize,
@@ -48,6 +50,7 @@ impl Front {
         Self {
             single: decisions.clone().max_decoding_message_size(request_bytes),
             batch: decisions.clone().max_decoding_message_size(batch_bytes),
+            streams: decisions.clone().max_decoding_message_size(RARE_BYTES),
             rare: Arc::new([]),
             intake: Arc::new(Intake::new(MESSAGES_HELD * batch_bytes.max(request_bytes))),
             request_bytes,
@@ -79,6 +82,7 @@ impl Front {
             let (generated, most, field) = match rpc {
                 "Authorize" | "Explain" => (&mut self.single, self.request_bytes, "request"),
                 "AuthorizeBatch" => (&mut self.batch, self.batch_bytes, "requests"),
+                "WaitApproval" => (&mut self.streams, RARE_BYTES, "request"),
                 _ => return Answer::refused(later::refusal(rpc)),
             };
             let metered = request.map(|body| Arc::clone(&self.intake).meter(body));
@@ -145,10 +149,12 @@ impl Future for Answer {
     }
 }
 
-/// Tonic answers OUT_OF_RANGE to a message that is too long; our services never do.
+/// Tonic answers OUT_OF_RANGE to a message that is too long. Where our services answer that, they
+/// say more in its details.
 fn in_our_words(response: Response<Body>, most: usize, field: &'static str) -> Response<Body> {
-    let code = response.headers().get(Status::GRPC_STATUS);
-    if code.map(|code| Code::from_bytes(code.as_bytes())) != Some(Code::OutOfRange) {
+    let headers = response.headers();
+    let code = headers.get(Status::GRPC_STATUS).map(|code| Code::from_bytes(code.as_bytes()));
+    if code != Some(Code::OutOfRange) || headers.contains_key(Status::GRPC_STATUS_DETAILS) {
         return response;
     }
     let what = format!("the message has more than {most} bytes; send less, or several messages");

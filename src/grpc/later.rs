@@ -3,9 +3,8 @@
 use tonic::Status;
 
 /// Each by name, with what it will do.
-const LATER: [(&str, &str); 3] = [
+const LATER: [(&str, &str); 2] = [
     ("AuthorizeStream", "decisions over one stream"),
-    ("WaitApproval", "waiting for people's approval"),
     ("WatchEvents", "the events of guardrails and bundles"),
 ];
 

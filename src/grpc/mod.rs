@@ -1,5 +1,6 @@
 //! The gRPC edge: translates, and decides nothing.
 
+pub mod admin;
 mod aside;
 mod authorize;
 mod authorize_batch;
@@ -17,6 +18,8 @@ mod report;
 mod retry_decision;
 mod server;
 mod service;
+mod stream;
+mod wait_approval;
 mod worker;
 
 pub use convert::Limits;

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
 
+use super::admin::Token;
 use super::convert::Limits;
 use super::health;
 use super::listen::{self, Accepted, Socket};
@@ -38,11 +39,13 @@ pub struct Options {
     pub threads: usize,
     /// The bounds on requests.
     pub limits: Limits,
+    /// Serve the admin service too, for who holds this token.
+    pub admin: Option<Token>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { tcp: None, uds: None, uds_mode: 0o600, threads: 0, limits: Limits::default() }
+        Self { tcp: None, uds: None, uds_mode: 0o600, threads: 0, limits: Limits::default(), admin: None }
     }
 }
 
@@ -51,6 +54,7 @@ impl Default for Options {
 pub struct Server {
     plane: Arc<DataPlane>,
     limits: Limits,
+    admin: Option<Token>,
     threads: usize,
     tcp: Option<std::net::TcpListener>,
     uds: Option<Socket>,
@@ -69,6 +73,7 @@ impl Server {
         Ok(Self {
             plane,
             limits: options.limits,
+            admin: options.admin,
             threads: if options.threads == 0 { cores() } else { options.threads },
             tcp: options.tcp.map(listen::tcp).transpose()?,
             uds: options.uds.map(|path| listen::uds(&path, options.uds_mode)).transpose()?,
@@ -99,6 +104,7 @@ impl Server {
             let worker = Worker {
                 plane: Arc::clone(&self.plane),
                 limits: self.limits,
+                admin: self.admin.clone(),
                 health: health.clone(),
                 connections,
                 drain: drain.clone(),

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use tokio_stream::Empty;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::aside::Aside;
 use super::convert::Limits;
 use super::guard::guarded;
 use super::later::refusal;
+use super::stream::Answers;
+use super::wait_approval::{self, Waiting};
 use super::{authorize, authorize_batch, budget, explain, report, retry_decision};
 use crate::data_plane::DataPlane;
 use crate::pb::{self, policy_decision_service_server::PolicyDecisionService};
@@ -19,6 +22,10 @@ pub(super) struct Service {
     pub plane: Arc<DataPlane>,
     pub limits: Limits,
     pub aside: Aside,
+    /// Who waits for people.
+    pub waiting: Waiting,
+    /// Ends the streams.
+    pub drain: CancellationToken,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -72,10 +79,12 @@ impl PolicyDecisionService for Service {
         guarded("Budget", || budget::answer(&self.plane, &self.limits, rpc.into_inner()))
     }
 
-    type WaitApprovalStream = Nothing<pb::WaitApprovalResponse>;
+    type WaitApprovalStream = Answers<pb::WaitApprovalResponse>;
 
-    async fn wait_approval(&self, _: Request<pb::WaitApprovalRequest>) -> Answer<Self::WaitApprovalStream> {
-        Err(refusal("WaitApproval"))
+    async fn wait_approval(&self, rpc: Request<pb::WaitApprovalRequest>) -> Answer<Self::WaitApprovalStream> {
+        guarded("WaitApproval", || {
+            wait_approval::answer(&self.plane, &self.waiting, &self.drain, rpc.into_inner())
+        })
     }
 
     type WatchEventsStream = Nothing<pb::WatchEventsResponse>;

@@ -10,11 +10,13 @@ use tokio_util::sync::CancellationToken;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_reflection::server::Builder as Reflection;
 
+use super::admin::{self, Token};
 use super::aside::Aside;
 use super::convert::Limits;
 use super::front::{Front, RARE_BYTES};
 use super::listen::Accepted;
 use super::patience::Patient;
+use super::wait_approval::Waiting;
 use super::{Generated, service::Service};
 use crate::data_plane::DataPlane;
 use crate::pb::{self, amplification, amplification::Allowance};
@@ -42,6 +44,7 @@ const EXPLANATIONS: usize = EXPLAINING + 4;
 pub(super) struct Worker<H> {
     pub plane: Arc<DataPlane>,
     pub limits: Limits,
+    pub admin: Option<Token>,
     pub health: HealthServer<H>,
     pub connections: mpsc::Receiver<(Accepted, OwnedSemaphorePermit)>,
     pub drain: CancellationToken,
@@ -63,12 +66,14 @@ impl<H: Health> Worker<H> {
     }
 
     async fn serve(self) -> anyhow::Result<()> {
+        // A token of its own: each connection and stream asks it, and threads should not meet there.
+        let (drain, grace) = (self.drain.child_token(), self.grace);
         // A service of its own: tonic clones the handle for each call, and a counter that all
         // cores share costs more than a decision.
-        let service = Service { plane: self.plane, limits: self.limits, aside: Aside::new(EXPLANATIONS) };
-        let front = front(service, self.health)?;
-        // A token of its own: each connection asks it, and threads should not meet there.
-        let (drain, grace) = (self.drain.child_token(), self.grace);
+        let (plane, limits, aside) = (self.plane, self.limits, Aside::new(EXPLANATIONS));
+        let waiting = Waiting::default();
+        let service = Service { plane, limits, aside, waiting, drain: drain.clone() };
+        let front = front(service, self.health, self.admin)?;
         let told = drain.clone();
         let incoming =
             ReceiverStream::new(self.connections).map(move |(accepted, place)| -> std::io::Result<_> {
@@ -95,17 +100,29 @@ const fn allowance(limits: &Limits) -> Allowance {
     Allowance::new(limits.batch_items, limits.context_values, texts)
 }
 
-fn front<H: Health>(service: Service, health: HealthServer<H>) -> anyhow::Result<Front> {
-    let limits = service.limits;
+fn front<H: Health>(
+    service: Service,
+    health: HealthServer<H>,
+    admin: Option<Token>,
+) -> anyhow::Result<Front> {
+    let (limits, plane) = (service.limits, Arc::clone(&service.plane));
     let reflection = || {
-        Reflection::configure()
+        let open = Reflection::configure()
             .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+        match admin {
+            Some(_) => open.register_encoded_file_descriptor_set(pb::ADMIN_DESCRIPTORS),
+            None => open,
+        }
     };
-    Ok(Front::new(&Generated::new(service), &limits)
+    let front = Front::new(&Generated::new(service), &limits)
         .with(health.max_decoding_message_size(RARE_BYTES))
         .with(reflection().build_v1()?.max_decoding_message_size(RARE_BYTES))
-        .with(reflection().build_v1alpha()?.max_decoding_message_size(RARE_BYTES)))
+        .with(reflection().build_v1alpha()?.max_decoding_message_size(RARE_BYTES));
+    Ok(match admin {
+        Some(token) => front.with(admin::guarded_by(token, plane)),
+        None => front,
+    })
 }
 
 fn transport() -> tonic::transport::Server {

@@ -1,5 +1,6 @@
 //! From a configuration to a running process.
 
+use super::approvers;
 use super::signals::Signals;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -33,6 +34,7 @@ pub struct Process {
     plane: Arc<DataPlane>,
     metrics: metrics::Handle,
     grpc: grpc::Server,
+    admin: Option<grpc::admin::Server>,
     http: Option<http::Server>,
     signals: Signals,
 }
@@ -63,14 +65,15 @@ impl Process {
             .enable_all()
             .build()?;
         let metrics = metrics::install();
-        let plane = DataPlane::new(data_plane_options(&config), clock)?;
-        let grpc = grpc::Server::bind(grpc_options(&config), Arc::clone(&plane))?;
+        let plane = DataPlane::new(data_plane_options(&config)?, clock)?;
+        let grpc = grpc::Server::bind(grpc_options(&config)?, Arc::clone(&plane))?;
+        let admin = config.admin_uds.as_deref().map(grpc::admin::Server::bind).transpose()?;
         let entered = control.enter();
         let http =
             config.metrics.0.map(|address| control.block_on(http::Server::bind(address))).transpose()?;
         let signals = Signals::listen().context("signals cannot be listened to")?;
         drop(entered);
-        Ok(Self { config, bundle, control, plane, metrics, grpc, http, signals })
+        Ok(Self { config, bundle, control, plane, metrics, grpc, admin, http, signals })
     }
 
     /// Serves until a signal asks to stop, then drains. `started` is called when the bundle was
@@ -79,7 +82,7 @@ impl Process {
     /// # Errors
     /// A serving thread failed.
     pub fn run(self, started: impl FnOnce(&Started)) -> anyhow::Result<()> {
-        let Self { config, bundle, control, plane, metrics, grpc, http, mut signals } = self;
+        let Self { config, bundle, control, plane, metrics, grpc, admin, http, mut signals } = self;
         let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
         let addresses = (grpc.local_addr(), http.as_ref().map(http::Server::local_addr));
         if let Some(server) = http {
@@ -87,6 +90,14 @@ impl Process {
             let router = probes::router(probes::Probes { data_plane, metrics, draining });
             // Probes and scrapes are answered until the last request is.
             control.spawn(server.run(router, ended.clone()));
+        }
+        if let Some(server) = admin {
+            let (data_plane, draining) = (Arc::clone(&plane), stop.clone());
+            control.spawn(async move {
+                if let Err(error) = server.run(data_plane, draining).await {
+                    tracing::error!(error = format!("{error:#}"), "the admin socket failed");
+                }
+            });
         }
         let source = source::file::watch(&bundle, Arc::clone(&plane), stop.clone());
         let sweeping = sweep(Arc::clone(&plane), ended.clone());
@@ -138,8 +149,8 @@ async fn sweep(plane: Arc<DataPlane>, ended: CancellationToken) {
     }
 }
 
-fn data_plane_options(config: &Config) -> data_plane::Options {
-    data_plane::Options {
+fn data_plane_options(config: &Config) -> anyhow::Result<data_plane::Options> {
+    Ok(data_plane::Options {
         environment: config.environment.0.clone(),
         state_dir: config.state_dir.clone(),
         bounds: Bounds {
@@ -153,11 +164,13 @@ fn data_plane_options(config: &Config) -> data_plane::Options {
         },
         metrics_max_series: config.metrics_max_series,
         max_open_decisions: config.max_open_decisions.0,
-    }
+        approvers: config.approver_keys.as_deref().map(approvers::read).transpose()?.unwrap_or_default(),
+        max_open_approvals: config.max_open_approvals,
+    })
 }
 
-fn grpc_options(config: &Config) -> grpc::Options {
-    grpc::Options {
+fn grpc_options(config: &Config) -> anyhow::Result<grpc::Options> {
+    Ok(grpc::Options {
         tcp: config.grpc.0,
         uds: config.uds.clone(),
         uds_mode: config.uds_mode.0,
@@ -173,5 +186,6 @@ fn grpc_options(config: &Config) -> grpc::Options {
             list_items: config.bounds_request_list_items.0,
             ..grpc::Limits::default()
         },
-    }
+        admin: config.admin_token_file.as_deref().map(grpc::admin::Token::read).transpose()?,
+    })
 }

@@ -3,6 +3,7 @@
 //! *Invariant:* requests are answered by threads of the data plane alone; what listens to
 //! operators (probes, signals, the bundle's source) runs on a small runtime beside them.
 
+mod approvers;
 mod assemble;
 mod signals;
 

@@ -28,6 +28,10 @@ pub const BUNDLE_AGE: &str = "tollgate_bundle_age_seconds";
 pub const BUNDLE_STALE: &str = "tollgate_bundle_stale";
 /// How long it took from the content of a bundle to its being in force.
 pub const BUNDLE_SWAP_DURATION: &str = "tollgate_bundle_swap_duration_seconds";
+/// Approvals by what `became` of them: `opened`, `granted`, `denied`, `expired` or `void`.
+pub const APPROVALS: &str = "tollgate_approvals_total";
+/// Approvals that are open now.
+pub const APPROVALS_OPEN: &str = "tollgate_approvals_open";
 /// Reports, by `result`: `APPLIED`, `DUPLICATE`, `RENEWED` or `UNKNOWN`.
 pub const REPORTS: &str = "tollgate_reports_total";
 /// Actions that ended and were reported for the first time, by `arm` and `status`.
@@ -60,6 +64,8 @@ pub const REQUEST_PANICS: &str = "tollgate_request_panics_total";
 
 /// The values of `result` in [`BUNDLE_UPDATES`].
 pub const UPDATE_RESULTS: [&str; 3] = ["applied", "unchanged", "rejected"];
+/// The values of `became` in [`APPROVALS`].
+pub const APPROVALS_BECAME: [&str; 5] = ["opened", "granted", "denied", "expired", "void"];
 /// The values of `kind` in [`EVALUATION_ERRORS`].
 pub const ERROR_KINDS: [&str; 2] = ["decisive", "other"];
 
@@ -134,6 +140,8 @@ fn describe() {
         Unit::Count,
         "Requests that were refused because others held too much memory"
     );
+    describe_counter!(APPROVALS, Unit::Count, "Approvals by what became of them");
+    describe_gauge!(APPROVALS_OPEN, Unit::Count, "Approvals that are open now");
     describe_gauge!(BUNDLE_AGE, Unit::Seconds, "Age of the bundle that serves");
     describe_gauge!(
         BUNDLE_STALE,
@@ -151,6 +159,9 @@ fn describe() {
 fn start_at_zero() {
     for result in UPDATE_RESULTS {
         counter!(BUNDLE_UPDATES, "result" => result).absolute(0);
+    }
+    for became in APPROVALS_BECAME {
+        counter!(APPROVALS, "became" => became).absolute(0);
     }
     for kind in ERROR_KINDS {
         counter!(EVALUATION_ERRORS, "kind" => kind).absolute(0);

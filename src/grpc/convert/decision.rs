@@ -78,14 +78,16 @@ fn caps(caps: &Caps) -> pb::Caps {
     }
 }
 
-fn approval(open: &OpenApproval<'_>) -> pb::Approval {
+pub(super) fn approval(open: &OpenApproval<'_>) -> pb::Approval {
     pb::Approval {
         id: open.id.map(|id| id.to_string()).unwrap_or_default(),
-        expires_at: Some(timestamp(open.expires_at)),
+        expires_at: open.expires_at.map(timestamp),
         approvers: open.approvers,
         role: open.role.to_owned(),
         request_digest: open.request_digest.clone(),
         instance: open.instance.to_string(),
+        uses: open.uses,
+        opened_at: open.opened_at.map(timestamp),
     }
 }
 
@@ -119,7 +121,8 @@ pub const fn duration(span: Span) -> Duration {
     Duration { seconds: seconds as i64, nanos: nanos as i32 }
 }
 
-fn timestamp(time: WallTime) -> Timestamp {
+/// A time as it travels.
+pub(super) fn timestamp(time: WallTime) -> Timestamp {
     const NANOS_PER_SECOND: i64 = 1_000_000_000;
     Timestamp {
         seconds: time.nanos().div_euclid(NANOS_PER_SECOND),

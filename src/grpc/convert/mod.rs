@@ -2,6 +2,7 @@
 //! translation on the way out.
 
 mod amount;
+pub mod approval;
 mod context;
 pub mod decision;
 pub mod guardrail;
