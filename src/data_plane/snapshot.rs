@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tollgate_engine::compile::Compiled;
+use tollgate_engine::decide::Stops;
 use tollgate_engine::guardrail::{Guard, Guards};
 use tollgate_engine::time::WallTime;
 
@@ -22,7 +23,7 @@ pub enum State {
 }
 
 /// All that a decision depends on besides the request.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The state.
     pub state: State,
@@ -30,6 +31,8 @@ pub struct Snapshot {
     pub serving: Option<Arc<Serving>>,
     /// Every guardrail that is live, by number.
     pub guards: Arc<Guards>,
+    /// What operators have stopped.
+    pub stops: Arc<Stops>,
 }
 
 /// A bundle in force.
@@ -55,7 +58,7 @@ impl Snapshot {
     /// No bundle.
     #[must_use]
     pub fn empty() -> Self {
-        Self { state: State::NotReady, serving: None, guards: Arc::default() }
+        Self { state: State::NotReady, serving: None, guards: Arc::default(), stops: Arc::default() }
     }
 
     /// Which bundle decides.

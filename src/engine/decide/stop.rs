@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Answer, Decision, Obligations, Request, Scratch, find_guardrails};
-use crate::compile::Compiled;
+use super::{Answer, Decision, Obligations, Request};
 use crate::compile::target::Selector;
 use crate::model::{Disposition, Estimate, ReasonCode, Target};
 use crate::time::Moment;
@@ -62,6 +61,13 @@ impl Stop {
 }
 
 impl Stops {
+    /// None at all.
+    #[must_use]
+    pub fn none() -> &'static Self {
+        static NONE: Stops = Stops { all: Vec::new() };
+        &NONE
+    }
+
     /// These.
     #[must_use]
     pub fn of(stops: impl IntoIterator<Item = Arc<Stop>>) -> Self {
@@ -76,34 +82,21 @@ impl Stops {
         self.all.is_empty()
     }
 
-    /// Why a request must not run, where a stop denies it.
-    #[must_use]
-    pub fn denies(&self, request: &Request<'_>, environment: &str, now: Moment) -> Option<&str> {
-        let stop = self.find(request, environment, now)?;
-        (stop.effect == StopEffect::Deny).then_some(&*stop.reason)
-    }
-
     /// Decides in place of the rules, where a stop is about the request. An action that it lets
-    /// pass is still to be admitted by the guardrails of the bundle, which stand in `scratch` as
-    /// after [`super::authorize`]. Without a bundle there are none to hold it, so that nothing is
-    /// let pass.
+    /// pass is still to be admitted by the guardrails of the bundle.
+    #[must_use]
     pub fn decide<'a>(
         &'a self,
-        bundle: Option<&'a Compiled>,
         request: &Request<'a>,
-        servers_environment: &'a str,
+        environment: &'a str,
         now: Moment,
-        scratch: &mut Scratch,
     ) -> Option<Decision<'a>> {
-        let environment = request.environment_or(servers_environment);
         let stop = self.find(request, environment, now)?;
-        let answer = match (stop.effect, bundle) {
-            (StopEffect::Deny, _) => Answer::Deny(Disposition::Raise),
-            (StopEffect::Allow, Some(bundle)) => {
-                find_guardrails(bundle, request, servers_environment, scratch);
+        let answer = match stop.effect {
+            StopEffect::Deny => Answer::Deny(Disposition::Raise),
+            StopEffect::Allow => {
                 Answer::Allow(Obligations { mode: request.mode, ..Obligations::default() })
             }
-            (StopEffect::Allow, None) => return None,
         };
         Some(Decision {
             answer,
@@ -119,11 +112,20 @@ impl Stops {
         })
     }
 
+    /// The same of stops that deny: what an action is told that nothing could hold back if it were
+    /// let pass, for want of a bundle, or that has run already.
+    #[must_use]
+    pub fn deny<'a>(
+        &'a self,
+        request: &Request<'a>,
+        environment: &'a str,
+        now: Moment,
+    ) -> Option<Decision<'a>> {
+        self.decide(request, environment, now).filter(|decided| matches!(decided.answer, Answer::Deny(_)))
+    }
+
     /// The stop that decides: one that denies before any that allows.
     fn find(&self, request: &Request<'_>, environment: &str, now: Moment) -> Option<&Stop> {
         self.all.iter().map(|stop| &**stop).find(|stop| stop.is_about(request, environment, now))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -104,8 +104,7 @@ mod tests {
         let fixture = Fixture::new(&[window("w", 10, s(60)), window("other", 10, s(60)), breaker("b")]);
         let charge = |guard: usize, key: &str, units: u64, millis: u64| {
             let asks = fixture.asks(&[guard], key, units);
-            let verdict =
-                fixture.live.ledger.charge(&asks, &facts(None, None), at(millis), &mut Draw::seeded(1));
+            let verdict = fixture.live.ledger.charge(&asks, &facts(), at(millis), &mut Draw::seeded(1));
             assert!(verdict.is_allowed());
         };
         for (units, key) in [(1, "cold"), (9, "hot"), (5, "warm"), (5, "late")] {

@@ -6,6 +6,7 @@ pub mod approval;
 mod context;
 pub mod decision;
 pub mod guardrail;
+pub mod operate;
 pub mod report;
 pub mod request;
 pub mod trace;

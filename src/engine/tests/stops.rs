@@ -1,12 +1,18 @@
-//! Stops against a bundle that says otherwise.
+//! Emergency stops against a bundle that says otherwise (design 1.6, step 1).
 
-use super::*;
-use crate::decide::authorize;
-use crate::model::Phase;
-use crate::read::request::{RequestBounds, RequestDocument};
-use crate::read::{Bounds, SourceFile, bundle, request, selector};
-use crate::time::WallTime;
-use crate::unit::Span;
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+
+use tollgate_engine::compile::{self, Compiled};
+use tollgate_engine::decide::{Answer, Scratch, Stop, StopEffect, Stops, Visit, authorize};
+use tollgate_engine::guardrail::key::Flush;
+use tollgate_engine::guardrail::{Asks, Draw, Live};
+use tollgate_engine::model::{Disposition, ReasonCode};
+use tollgate_engine::read::request::{RequestBounds, RequestDocument};
+use tollgate_engine::read::{self, Bounds, SourceFile, selector};
+use tollgate_engine::time::{Moment, WallTime};
+use tollgate_engine::unit::Span;
 
 const BUNDLE: &str = "format: tollgate/v1
 version: 1.0.0
@@ -19,12 +25,12 @@ guardrails:
 
 fn compiled() -> Compiled {
     let file = SourceFile { name: "b.yaml", bytes: BUNDLE.as_bytes() };
-    crate::compile::bundle(bundle(&[file], &Bounds::default()).bundle.unwrap()).unwrap()
+    compile::bundle(read::bundle(&[file], &Bounds::default()).bundle.unwrap()).unwrap()
 }
 
 fn asked(text: &str) -> RequestDocument {
     let file = SourceFile { name: "r.yaml", bytes: text.as_bytes() };
-    request::read(&file, &RequestBounds::default()).request.unwrap()
+    read::request::read(&file, &RequestBounds::default()).request.unwrap()
 }
 
 fn at(seconds: u64) -> Moment {
@@ -51,7 +57,7 @@ fn effect_of(stops: &Stops, request: &RequestDocument, now: Moment) -> Option<&'
 #[test]
 fn it_decides_before_the_rules_until_it_ends() {
     let (read, pay) = (asked("action: {name: read}"), asked("action: {name: pay}"));
-    let stops = Stops::of([stop("{actions: re*}", StopEffect::Deny), stop("{}", StopEffect::Allow)]);
+    let stops = Stops::of([stop("{}", StopEffect::Allow), stop("{actions: re*}", StopEffect::Deny)]);
     assert_eq!(effect_of(&stops, &read, at(0)), Some("deny"), "deny beats allow");
     assert_eq!(effect_of(&stops, &pay, at(9)), Some("allow"));
     assert_eq!(effect_of(&stops, &pay, at(10)), None, "it is over");
@@ -63,7 +69,7 @@ fn it_decides_before_the_rules_until_it_ends() {
 #[test]
 fn what_it_is_about_is_a_target_in_every_phase() {
     let request = asked(
-        "{subject: {agent: a, tenant: acme}, action: {name: read, tool: sql}, environment: prod, phase: enqueue}",
+        "{subject: {agent: a, tenant: acme}, action: {name: read, tool: sql}, environment: prod, phase: ENQUEUE}",
     );
     for (text, is_about) in [
         ("{}", true),
@@ -84,15 +90,18 @@ fn what_it_is_about_is_a_target_in_every_phase() {
 fn an_allow_keeps_the_guardrails_and_needs_a_bundle() {
     let (bundle, document) = (compiled(), asked("{action: {name: pay}, mode: draft}"));
     let (request, mut scratch) = (document.request(), Scratch::default());
-    let now = WallTime::from_nanos(0);
-    let denied = authorize(&bundle, &request, "default", now, None, &mut scratch);
-    assert!(matches!(denied.answer, Answer::Deny(_)) && scratch.guarding.is_empty());
+    let denied = authorize(&bundle, &request, "default", WallTime::from_nanos(0), None, &mut scratch);
+    assert!(matches!(denied.answer, Answer::Deny(_)));
     let stops = Stops::of([stop("{}", StopEffect::Allow)]);
-    let allowed = stops.decide(Some(&bundle), &request, "default", at(0), &mut scratch).unwrap();
+    let mut allowed = stops.decide(Some(&bundle), &request, "default", at(0), &mut scratch).unwrap();
+    let guards = Live::new(1, 1).reconcile(&[bundle.guardrails()]).arms.remove(0);
+    let visit = Visit { guards: &guards, environment: "default", flush: Flush::Alone(0) };
+    let (mut draw, mut asks) = (Draw::seeded(1), Asks::default());
+    visit.ask(&request, &mut allowed, &scratch, &mut draw, &mut asks).unwrap();
+    assert!(!asks.is_empty(), "the limit of the bundle is still asked");
     let Answer::Allow(obligations) = allowed.answer else { panic!("{allowed:?}") };
-    assert_eq!((obligations.mode, scratch.guarding.len()), ("draft", 1));
+    assert_eq!(obligations.mode, "draft");
     assert!(stops.decide(None, &request, "default", at(0), &mut scratch).is_none());
     let stops = Stops::of([stop("{}", StopEffect::Deny)]);
     assert!(stops.decide(None, &request, "default", at(0), &mut scratch).is_some());
-    assert_eq!(request.phase, Phase::Dispatch);
 }
