@@ -102,6 +102,16 @@ pub fn any_number() -> std::io::Result<u32> {
     getrandom::u32().map_err(std::io::Error::other)
 }
 
+/// Bytes that nobody can guess, for a private key.
+///
+/// # Errors
+/// The system has no randomness.
+pub fn secret_bytes() -> std::io::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+    Ok(bytes)
+}
+
 fn millis(at: WallTime) -> u64 {
     at.nanos().max(0).unsigned_abs() / 1_000_000
 }

@@ -12,7 +12,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 /// Where a server listens for requests.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Server {
     /// The server: `host:port`, or `unix:/path` for its socket
     #[arg(
@@ -43,11 +43,27 @@ impl Server {
         &self,
         call: impl AsyncFnOnce(Client) -> Result<tonic::Response<T>, Status>,
     ) -> Result<T, Failure> {
+        self.call(async |channel| call(Client::new(channel).max_decoding_message_size(MOST_BYTES)).await)
+    }
+
+    /// The same server at another address.
+    pub fn at(&self, address: String) -> Self {
+        Self { address, timeout: self.timeout }
+    }
+
+    /// Connects, and asks through the connection.
+    ///
+    /// # Errors
+    /// As [`Server::ask`].
+    pub fn call<T>(
+        &self,
+        call: impl AsyncFnOnce(Channel) -> Result<tonic::Response<T>, Status>,
+    ) -> Result<T, Failure> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().or_exit(Exit::Unreachable)?;
         runtime.block_on(async {
             let channel = self.connect().await.or_exit(Exit::Unreachable)?;
-            let reply = call(Client::new(channel).max_decoding_message_size(MOST_BYTES)).await;
+            let reply = call(channel).await;
             reply.map(tonic::Response::into_inner).map_err(|status| self.failure(&status))
         })
     }
@@ -75,6 +91,10 @@ impl Server {
     fn failure(&self, status: &Status) -> Failure {
         let (exit, what) = match status.code() {
             Code::InvalidArgument => (Exit::Usage, "the request is not valid"),
+            Code::NotFound | Code::FailedPrecondition | Code::PermissionDenied => {
+                (Exit::Usage, "the request is refused")
+            }
+            Code::Unauthenticated => (Exit::Unreachable, "the server does not let you in"),
             Code::Unimplemented => (Exit::Unreachable, "the server does not know this request"),
             Code::DeadlineExceeded | Code::Cancelled => {
                 (Exit::Unreachable, "the server did not answer in time")

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 const GROUPS: &[(&str, &[&str])] = &[
     ("Decide", &["serve", "authorize", "explain", "eval"]),
+    ("Approve", &["approvals", "approve", "grant", "keygen"]),
     ("Write policies", &["check", "test"]),
     ("Operate", &["status", "healthcheck", "config"]),
     ("This program", &["version", "completions"]),

@@ -4,7 +4,10 @@
 //! Answers go to stdout, everything about them to stderr; colours only to a terminal, and never
 //! when `NO_COLOR` is set.
 
+mod admin;
 mod answer;
+mod approvals;
+mod approve;
 mod authorize;
 mod bundle;
 mod check;
@@ -15,8 +18,11 @@ mod eval;
 mod exit;
 mod explain;
 mod findings;
+mod grant;
 mod healthcheck;
 mod help;
+mod keygen;
+mod keys;
 mod output;
 mod page;
 mod probe;
@@ -44,6 +50,10 @@ enum Command {
     Serve(serve::Serve),
     Authorize(authorize::Authorize),
     Explain(explain::Explain),
+    Approvals(approvals::Approvals),
+    Approve(approve::Approve),
+    Grant(grant::Grant),
+    Keygen(keygen::Keygen),
     Eval(eval::Eval),
     Check(check::Check),
     Test(test::Test),
@@ -87,6 +97,10 @@ fn run(command: Command) -> Outcome {
         Command::Serve(command) => command.run(),
         Command::Authorize(command) => command.run(),
         Command::Explain(command) => command.run(),
+        Command::Approvals(command) => command.run(),
+        Command::Approve(command) => command.run(),
+        Command::Grant(command) => command.run(),
+        Command::Keygen(command) => command.run(),
         Command::Eval(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Test(command) => command.run(),

@@ -107,6 +107,19 @@ fn approval(approval: &pb::Approval) -> Value {
     all.into()
 }
 
+/// An approval as those see it who decide on it.
+pub fn approval_record(record: &pb::ApprovalRecord) -> Value {
+    let mut all = Object::default();
+    all.some("approval", record.approval.as_ref().map(approval));
+    all.name("state", record.state().as_str_name(), "APPROVAL_STATE_");
+    all.text("rule_id", &record.rule_id);
+    all.some("asked", serde_json::from_str(&record.asked).ok());
+    all.text("user", &record.user);
+    all.list("signed_by", record.signed_by.iter().map(|owner| owner.as_str().into()).collect());
+    all.text("comment", &record.comment);
+    all.into()
+}
+
 fn limit(limit: &pb::Limit) -> Value {
     let mut all = Object::default();
     all.text("guardrail", &limit.guardrail);

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::telemetry::metrics::AtScrape as _;
 use crate::telemetry::page::Page;
 
+mod approving;
 mod guarding;
 
 static NOTHING: &[&str] = &[];

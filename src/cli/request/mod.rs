@@ -109,8 +109,8 @@ pub struct RequestFlags {
     /// The name of the action over all its attempts
     #[arg(long, value_name = "ID")]
     request_id: Option<String>,
-    /// An approval grant; may be repeated
-    #[arg(long, value_name = "GRANT")]
+    /// A grant, as `tollgate grant` prints it: a file, or the grant itself; may be repeated
+    #[arg(long, value_name = "FILE|GRANT")]
     grant: Vec<String>,
     /// Look only: charge nothing, open no approval
     #[arg(long)]
@@ -160,12 +160,13 @@ impl RequestFlags {
         let mut found = Findings::new(vec![name.as_str().into()]);
         let empty = Node { place: Place::default(), content: Content::Map(vec![].into()) };
         let source = SourceFile { name: &name, bytes: &bytes };
+        let grants = self.grant.iter().map(|given| grant(given)).collect::<Result<Vec<_>, _>>()?;
         let root = match bytes.is_empty() {
             true => Some(empty),
             false => tree::parse(&source, 0, &LIMITS, &mut Used::default(), &mut found),
         };
         let request = root.and_then(|mut root| {
-            self.lay_over(&mut root)?;
+            self.lay_over(&grants, &mut root)?;
             request::document(Field::document("request", &root), bounds, &mut found)
         });
         let findings = found.into_sorted();
@@ -199,6 +200,19 @@ impl RequestFlags {
             }
         }
     }
+}
+
+/// A grant itself begins as JSON does; anything else names a file.
+fn grant(given: &str) -> Result<String, Failure> {
+    if given.trim_start().starts_with('{') {
+        return Ok(given.trim().into());
+    }
+    let mut text = String::new();
+    std::fs::File::open(Path::new(given))
+        .and_then(|file| file.take(limit()).read_to_string(&mut text))
+        .with_context(|| format!("{given}: the grant cannot be read"))
+        .or_exit(Exit::Unreachable)?;
+    Ok(text.trim().into())
 }
 
 /// One byte more than is taken, so that the reader sees that it is too much.

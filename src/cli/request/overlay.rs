@@ -9,7 +9,7 @@ use tollgate_engine::read::tree::{Content, Entry, Node};
 impl RequestFlags {
     /// Sets the fields whose flags are given. `None` when the document is no map: the reader
     /// says so.
-    pub(super) fn lay_over(&self, root: &mut Node) -> Option<()> {
+    pub(super) fn lay_over(&self, grants: &[String], root: &mut Node) -> Option<()> {
         for (path, text) in self.texts() {
             if let Some(text) = text {
                 set(root, path, Content::Text(text.as_str().into()));
@@ -20,11 +20,8 @@ impl RequestFlags {
                 set(root, path, Content::Number(number));
             }
         }
-        let lists: [(&[&str], &[String]); 3] = [
-            (&["subject", "roles"], &self.role),
-            (&["action", "tags"], &self.tag),
-            (&["grants"], &self.grant),
-        ];
+        let lists: [(&[&str], &[String]); 3] =
+            [(&["subject", "roles"], &self.role), (&["action", "tags"], &self.tag), (&["grants"], grants)];
         for (path, texts) in lists {
             if !texts.is_empty() {
                 let texts = texts.iter().map(|text| node(Content::Text(text.as_str().into()))).collect();
@@ -149,7 +146,7 @@ mod tests {
                 .into(),
             ..RequestFlags::default()
         };
-        assert!(flags.lay_over(&mut root).is_some());
+        assert!(flags.lay_over(&[], &mut root).is_some());
         let want = serde_json::json!({
             "subject": {"agent": "b", "user": "u", "roles": ["r"]},
             "priority": -3,

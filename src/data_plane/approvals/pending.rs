@@ -75,7 +75,7 @@ pub struct Question<'a> {
 }
 
 /// An approval, open or not.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// Its id.
     pub id: Uuid,
