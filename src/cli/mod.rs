@@ -19,6 +19,7 @@ mod exit;
 mod explain;
 mod findings;
 mod grant;
+mod guardrails;
 mod healthcheck;
 mod help;
 mod keygen;
@@ -30,6 +31,7 @@ mod reply;
 mod request;
 mod serve;
 mod status;
+mod stop;
 mod test;
 mod version;
 
@@ -58,6 +60,8 @@ enum Command {
     Check(check::Check),
     Test(test::Test),
     Healthcheck(healthcheck::Healthcheck),
+    Guardrails(guardrails::Guardrails),
+    Stop(stop::Stop),
     Status(status::Status),
     Config(config::Config),
     Version(version::Version),
@@ -105,6 +109,8 @@ fn run(command: Command) -> Outcome {
         Command::Check(command) => command.run(),
         Command::Test(command) => command.run(),
         Command::Healthcheck(command) => command.run(),
+        Command::Guardrails(command) => command.run(),
+        Command::Stop(command) => command.run(),
         Command::Status(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Version(command) => command.run(),

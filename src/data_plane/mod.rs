@@ -15,6 +15,7 @@ mod guarding;
 pub mod install;
 mod local;
 mod mark;
+pub mod operate;
 mod record;
 pub mod refusal;
 pub mod report;
@@ -22,6 +23,7 @@ pub mod retry;
 pub mod snapshot;
 mod state_dir;
 pub mod status;
+pub mod stops;
 mod sweep;
 
 use std::path::PathBuf;
@@ -57,6 +59,7 @@ use mark::Mark;
 use report::Kept;
 use snapshot::Snapshot;
 use state_dir::StateDir;
+use stops::Board;
 
 /// What a data plane is made with.
 #[derive(Clone, Debug)]
@@ -116,6 +119,8 @@ pub struct DataPlane {
     /// Tells the ids of decisions that were allowed and took nothing.
     mark: Mark,
     sweeper: Mutex<Sweeper>,
+    /// What operators have stopped.
+    stops: Board,
     outcomes: Outcomes,
     approvals: Approvals,
 }
@@ -147,6 +152,7 @@ impl DataPlane {
             open: OpenTable::new(options.max_open_decisions, clock::any_seed()),
             mark: Mark::new(clock::any_seed()),
             sweeper: Mutex::default(),
+            stops: Board::default(),
             outcomes: Outcomes::default(),
             options,
             clock,

@@ -57,6 +57,11 @@ pub const GUARDRAIL_EVICTED: &str = "tollgate_guardrail_keys_evicted_total";
 pub const GUARDRAIL_DROPPED: &str = "tollgate_guardrail_reports_dropped_total";
 /// Keys of a circuit breaker that are in this `state`.
 pub const BREAKER_STATE: &str = "tollgate_breaker_state";
+/// What operators did, by `operation`: `FORCE_OPEN`, `CLOSE`, `DISABLE`, `RESET`, `SET_STOP` or
+/// `CLEAR_STOP`.
+pub const OPERATOR_ACTIONS: &str = "tollgate_operator_actions_total";
+/// Emergency stops in force.
+pub const EMERGENCY_STOPS: &str = "tollgate_emergency_stops";
 /// Requests that were refused because others held too much memory.
 pub const REQUESTS_SHED: &str = "tollgate_requests_shed_total";
 /// Requests that were answered INTERNAL because deciding them panicked.
@@ -66,6 +71,8 @@ pub const REQUEST_PANICS: &str = "tollgate_request_panics_total";
 pub const UPDATE_RESULTS: [&str; 3] = ["applied", "unchanged", "rejected"];
 /// The values of `became` in [`APPROVALS`].
 pub const APPROVALS_BECAME: [&str; 5] = ["opened", "granted", "denied", "expired", "void"];
+/// The values of `operation` in [`OPERATOR_ACTIONS`].
+pub const OPERATIONS: [&str; 6] = ["FORCE_OPEN", "CLOSE", "DISABLE", "RESET", "SET_STOP", "CLEAR_STOP"];
 /// The values of `kind` in [`EVALUATION_ERRORS`].
 pub const ERROR_KINDS: [&str; 2] = ["decisive", "other"];
 
@@ -142,6 +149,8 @@ fn describe() {
     );
     describe_counter!(APPROVALS, Unit::Count, "Approvals by what became of them");
     describe_gauge!(APPROVALS_OPEN, Unit::Count, "Approvals that are open now");
+    describe_counter!(OPERATOR_ACTIONS, Unit::Count, "What operators did to guardrails and stops");
+    describe_gauge!(EMERGENCY_STOPS, Unit::Count, "Emergency stops in force");
     describe_gauge!(BUNDLE_AGE, Unit::Seconds, "Age of the bundle that serves");
     describe_gauge!(
         BUNDLE_STALE,
@@ -171,6 +180,9 @@ fn start_at_zero() {
     }
     for result in ["RETRY", "RETRY_AFTER", "FAIL"] {
         counter!(RETRY_DECISIONS, "result" => result).absolute(0);
+    }
+    for operation in OPERATIONS {
+        counter!(OPERATOR_ACTIONS, "operation" => operation).absolute(0);
     }
     counter!(CONTEXT_VIOLATIONS).absolute(0);
     counter!(REQUESTS_SHED).absolute(0);
