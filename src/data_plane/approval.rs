@@ -2,9 +2,10 @@
 
 use metrics::counter;
 use tollgate_engine::compile::Compiled;
-use tollgate_engine::decide::{Answer as Effect, Decision, Request};
+use tollgate_engine::decide::{Answer as Effect, Decision, GrantBook, Request};
+use tollgate_engine::guardrail::At;
 use tollgate_engine::id::RuleId;
-use tollgate_engine::model::{Approval, Disposition, Phase, ReasonCode, RuleEffect};
+use tollgate_engine::model::{Approval, Disposition, ReasonCode, RuleEffect};
 use tollgate_engine::sign::{Envelope, Refused};
 use tollgate_engine::time::WallTime;
 use tollgate_engine::value::View;
@@ -12,74 +13,60 @@ use uuid::Uuid;
 
 use super::DataPlane;
 use super::answer::OpenApproval;
-use super::approvals::{Asked, Asker, Entry, Full, Question, Standing, Token, Undecided};
+use super::approvals::{
+    Approvals, Asked, Asker, Entry, Full, Question, Spending, Standing, Token, Undecided,
+};
 use crate::telemetry::metrics::APPROVALS;
 
 /// Why a request is denied when nobody can be asked any more.
 const APPROVALS_FULL: &str = "people have to approve it, and too many approvals are open already; \
      ask again when some are answered, see `tollgate approvals`";
 
-/// What the rules say.
-pub(super) struct Ruled<'a> {
-    /// The decision.
-    pub decision: Decision<'a>,
-    /// The grant that turned it into an allow.
-    pub granted: Option<Granted<'a>>,
+/// The grants of one call: redeemed one after the other, spent together.
+pub(super) struct Grants<'p> {
+    approvals: &'p Approvals,
+    now: WallTime,
+    redeemed: Vec<Token>,
+    spending: Option<Spending<'p>>,
 }
 
-/// A grant that holds, not spent yet.
-#[derive(Clone, Copy)]
-pub(super) struct Granted<'a> {
-    /// The right to a use of it.
-    pub token: Token,
-    /// The rule that asked for it.
-    pub rule: &'a RuleId,
-    /// What it asked for.
-    pub wanted: &'a Approval,
-}
-
-impl<'a> Granted<'a> {
-    /// Whether this request uses it up: looking does not, and what is enqueued is asked again.
-    pub(super) fn token_of(granted: Option<Self>, request: &Request<'_>) -> Option<Token> {
-        let spends = !request.dry_run && request.phase == Phase::Dispatch;
-        granted.filter(|_| spends).map(|granted| granted.token)
-    }
-
-    /// The decision when somebody else was quicker to use it.
-    pub(super) fn lost(self, decision: &mut Decision<'a>) {
-        decision.answer = Effect::RequireApproval(self.wanted);
-        decision.rule = Some(self.rule);
-        let spent = refused(decision.clone(), Refused::Spent);
-        *decision = spent;
-    }
-}
-
-/// The decision that asks people although a grant was presented.
-pub(super) fn refused(decision: Decision<'_>, why: Refused) -> Decision<'_> {
-    // That the condition failed is the more important news.
-    if decision.reason_code == ReasonCode::ConditionError {
-        return decision;
-    }
-    Decision { reason_code: why.code(), reason: why.sentence(), ..decision }
-}
-
-impl DataPlane {
-    /// Looks for a grant that lets the rule's request through; nothing is spent.
-    pub(super) fn redeem(
-        &self,
+impl GrantBook for Grants<'_> {
+    fn redeem(
+        &mut self,
         request: &Request<'_>,
         decision: &Decision<'_>,
-        rule: &RuleId,
         wanted: &Approval,
-        now: WallTime,
-    ) -> Result<Token, Refused> {
+    ) -> Result<(), (ReasonCode, &'static str)> {
+        let told = |why: Refused| (why.code(), why.sentence());
+        let rule = decision.rule.ok_or(told(Refused::OtherRule))?;
         let asked = Asked::of(request, decision.environment, rule, &wanted.bind);
         let presented = (0..request.grants.len()).filter_map(|at| match request.grants.at(at) {
             Some(View::Str(grant)) => Some(grant),
             Some(_) | None => None,
         });
         let question = question(request, &asked, rule, wanted);
-        self.approvals.verify(presented, &question, now).map_err(|why| why.unwrap_or(Refused::NoEnvelope))
+        let found = self.approvals.verify(presented, &question, &self.redeemed, self.now);
+        let token = found.map_err(|why| told(why.unwrap_or(Refused::NoEnvelope)))?;
+        if request.spends_grants() {
+            self.redeemed.push(token);
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self) -> bool {
+        self.spending = self.approvals.spend(std::mem::take(&mut self.redeemed));
+        self.spending.is_some()
+    }
+
+    fn close(&mut self, spent: bool) {
+        self.spending.take().filter(|_| spent).into_iter().for_each(Spending::commit);
+    }
+}
+
+impl DataPlane {
+    /// What redeems the grants of a call at this time.
+    pub(super) const fn grants(&self, at: At) -> Grants<'_> {
+        Grants { approvals: &self.approvals, now: at.wall, redeemed: Vec::new(), spending: None }
     }
 
     /// Adds the approval that a decision asks for; denies where no more can be asked.
@@ -92,6 +79,10 @@ impl DataPlane {
         let (Effect::RequireApproval(wanted), Some(rule)) = (&decision.answer, decision.rule) else {
             return (decision, None);
         };
+        // What waits for another item of its batch opens nothing of its own.
+        if decision.reason_code == ReasonCode::BatchRefused {
+            return (decision, None);
+        }
         match self.ask_people(request, &decision, rule, wanted, now) {
             Ok(approval) => (decision, Some(approval)),
             Err(Full) => {

@@ -1,16 +1,13 @@
 //! One question, one answer.
 
-use tollgate_engine::decide::{self, Answer as Effect, Decision, Grant, Request, Scratch};
+use tollgate_engine::decide::{Decided, Decision, Request, Tools};
 use tollgate_engine::guardrail::key::Flush;
 use tollgate_engine::guardrail::{At, Verdict};
 use tollgate_engine::model::ReasonCode;
 
 use super::answer::{Answer, deny};
-use super::approval::{Granted, Ruled};
-use super::guarding::flush;
-use super::local::Tools;
-use super::snapshot::{Serving, Snapshot};
-use super::{DataPlane, approval, local, record};
+use super::snapshot::Snapshot;
+use super::{DataPlane, local, record};
 
 /// Why everything is denied before the first bundle.
 pub(super) const NO_BUNDLE: &str =
@@ -44,43 +41,23 @@ impl DataPlane {
         tools: &mut Tools,
     ) -> Answer<'a> {
         let Some(serving) = &snapshot.serving else {
-            let environment = request.environment_or(&self.options.environment);
-            let decision = deny(ReasonCode::NoBundle, NO_BUNDLE, environment);
-            return self.finish(snapshot, request, at, decision, Verdict::default());
+            let decision = self.without_bundle(snapshot, request, at);
+            return self.finish(snapshot, request, at, Decided { decision, verdict: Verdict::default() });
         };
-        let Ruled { mut decision, granted } = self.by_rules(serving, request, at, &mut tools.scratch);
-        let flush = flush(request, call);
-        let verdict = self.guard(serving, request, &mut decision, granted, at, flush, tools);
-        self.finish(snapshot, request, at, decision, verdict)
+        let decided = self.desk(snapshot, serving).authorize(request, at, call, &mut self.grants(at), tools);
+        self.finish(snapshot, request, at, decided)
     }
 
-    /// What the rules say, grants considered.
-    pub(super) fn by_rules<'a>(
+    /// Denies: no guardrails are known that could hold an action that a stop lets pass.
+    pub(super) fn without_bundle<'a>(
         &'a self,
-        serving: &'a Serving,
+        snapshot: &'a Snapshot,
         request: &Request<'a>,
         at: At,
-        scratch: &mut Scratch,
-    ) -> Ruled<'a> {
-        let usage = self.usage(serving, request, at);
-        let servers = self.options.environment.as_str();
-        let mut decide = |request: &Request<'a>| {
-            decide::authorize(&serving.compiled, request, servers, at.wall, usage.as_ref(), scratch)
-        };
-        let decision = decide(request);
-        let (Effect::RequireApproval(wanted), Some(rule)) = (&decision.answer, decision.rule) else {
-            return Ruled { decision, granted: None };
-        };
-        if request.grants.is_empty() {
-            return Ruled { decision, granted: None };
-        }
-        match self.redeem(request, &decision, rule, wanted, at.wall) {
-            Ok(token) => {
-                let granted = Some(Granted { token, rule, wanted });
-                Ruled { decision: decide(&Request { grant: Grant::Accepted(rule), ..*request }), granted }
-            }
-            Err(why) => Ruled { decision: approval::refused(decision, why), granted: None },
-        }
+    ) -> Decision<'a> {
+        let environment = request.environment_or(&self.options.environment);
+        let stopped = snapshot.stops.deny(request, environment, at.now);
+        stopped.unwrap_or_else(|| deny(ReasonCode::NoBundle, NO_BUNDLE, environment))
     }
 
     /// Adds to a decision what the engine cannot know.
@@ -89,22 +66,21 @@ impl DataPlane {
         snapshot: &'a Snapshot,
         request: &Request<'a>,
         at: At,
-        decision: Decision<'a>,
-        verdict: Verdict<'a>,
+        Decided { decision, verdict }: Decided<'a>,
     ) -> Answer<'a> {
         let (decision, approval) = self.with_approval(request, decision, at.wall);
         let mut answer = Answer {
             decision_id: self.clock.decision_id(at.wall),
             request_id: request.request_id,
             decided_at: at.wall,
-            arm: snapshot.arm(),
+            arm: snapshot.arm_of(decision.reason_code),
             bundle: snapshot.bundle(),
             decision,
             verdict,
             approval,
         };
         if !request.dry_run {
-            self.open(&mut answer, snapshot, at);
+            self.open(&mut answer, at);
         }
         answer
     }

@@ -1,13 +1,9 @@
 //! Budget: the limits in force for a request, and what is left of them.
 
-use tollgate_engine::decide::{Request, Visit, find_guardrails};
-use tollgate_engine::guardrail::Facts;
-use tollgate_engine::guardrail::budget::Expected;
-use tollgate_engine::guardrail::key::Flush;
+use tollgate_engine::decide::Request;
 use tollgate_engine::guardrail::verdict::Limit;
 
 use super::answer::{Arm, BundleRef};
-use super::guarding::flush;
 use super::local::Parts;
 use super::retry::BadCostName;
 use super::{DataPlane, local};
@@ -43,15 +39,7 @@ impl DataPlane {
                 then(BudgetAnswer { limits, environment, arm, bundle })
             };
             let Some(serving) = &snapshot.serving else { return Ok(answer(&[])) };
-            find_guardrails(&serving.compiled, request, &self.options.environment, &mut tools.scratch);
-            let call = flush(request, Flush::Alone(0));
-            let visit = Visit { guards: &serving.guards, environment, flush: call };
-            let mut asks = std::mem::take(&mut tools.asks).recycle();
-            let draw = &mut tools.draw;
-            visit.look(request, &tools.scratch, draw, &mut asks).map_err(BadCostName::of)?;
-            let facts = Facts { expected: Expected::nothing(), first_attempt: false };
-            let verdict = self.live.ledger.peek(&asks, &facts, self.at(), draw);
-            tools.asks = asks.recycle();
+            let verdict = self.desk(snapshot, serving).budget(request, self.at(), tools).map_err(BadCostName::of)?;
             Ok(answer(&verdict.limits))
         })
     }

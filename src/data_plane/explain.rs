@@ -1,14 +1,10 @@
 //! The same decision with the account of every rule.
 
-use tollgate_engine::decide::{self, Grant, Request, RuleTrace};
+use tollgate_engine::decide::{Decided, Request, RuleTrace};
 use tollgate_engine::guardrail::Verdict;
-use tollgate_engine::guardrail::key::Flush;
-use tollgate_engine::model::ReasonCode;
 
-use super::answer::{Answer, deny};
-use super::approval::Ruled;
-use super::authorize::NO_BUNDLE;
-use super::guarding::flush;
+use super::answer::Answer;
+use super::local::Parts;
 use super::{DataPlane, local};
 
 impl DataPlane {
@@ -19,34 +15,21 @@ impl DataPlane {
         request: &Request<'_>,
         then: impl FnOnce(Answer<'_>, Vec<RuleTrace<'_>>) -> R,
     ) -> R {
-        local::with(self, |parts| {
+        local::with(self, |Parts { snapshot, tools, .. }| {
             let at = self.at();
             let request = Request { dry_run: true, ..*request };
-            let servers = self.options.environment.as_str();
-            let Some(serving) = &parts.snapshot.serving else {
-                let environment = request.environment_or(servers);
-                let decision = deny(ReasonCode::NoBundle, NO_BUNDLE, environment);
-                return then(
-                    self.finish(parts.snapshot, &request, at, decision, Verdict::default()),
-                    Vec::new(),
-                );
+            let (decided, rules) = match &snapshot.serving {
+                Some(serving) => {
+                    let (told, verdict) =
+                        self.desk(snapshot, serving).explain(&request, at, &mut self.grants(at), tools);
+                    (Decided { decision: told.decision, verdict }, told.rules)
+                }
+                None => {
+                    let decision = self.without_bundle(snapshot, &request, at);
+                    (Decided { decision, verdict: Verdict::default() }, Vec::new())
+                }
             };
-            let Ruled { mut decision, granted } =
-                self.by_rules(serving, &request, at, &mut parts.tools.scratch);
-            let grant = granted.map_or(Grant::None, |granted| Grant::Accepted(granted.rule));
-            let request = Request { grant, ..request };
-            let usage = self.usage(serving, &request, at);
-            let told = decide::explain(
-                &serving.compiled,
-                &request,
-                servers,
-                at.wall,
-                usage.as_ref(),
-                &mut parts.tools.scratch,
-            );
-            let flush = flush(&request, Flush::Alone(0));
-            let verdict = self.guard(serving, &request, &mut decision, granted, at, flush, parts.tools);
-            then(self.finish(parts.snapshot, &request, at, decision, verdict), told.rules)
+            then(self.finish(snapshot, &request, at, decided), rules)
         })
     }
 }

@@ -5,8 +5,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Cache};
-use tollgate_engine::decide::Scratch;
-use tollgate_engine::guardrail::{Asks, Draw};
+use tollgate_engine::decide::Tools;
 
 use super::DataPlane;
 use super::snapshot::Snapshot;
@@ -18,14 +17,6 @@ pub(super) struct Parts<'a> {
     pub snapshot: &'a Snapshot,
     pub tools: &'a mut Tools,
     pub tally: &'a mut Tally,
-}
-
-/// Room to work in, and a source of draws.
-pub(super) struct Tools {
-    pub scratch: Scratch,
-    /// Room for the keys that guardrails are asked about.
-    pub asks: Asks<'static>,
-    pub draw: Draw,
 }
 
 struct Local {
@@ -57,8 +48,7 @@ impl Drop for Borrowed {
         if std::thread::panicking()
             && let Some(local) = &mut self.0
         {
-            local.tools.scratch = Scratch::default();
-            local.tools.asks = Asks::default();
+            local.tools.clear();
         }
         LOCAL.set(self.0.take());
     }
@@ -70,11 +60,7 @@ impl Local {
             plane: plane.id,
             cache: Cache::new(Arc::clone(&plane.snapshot)),
             counted: 0,
-            tools: Tools {
-                scratch: Scratch::default(),
-                asks: Asks::default(),
-                draw: Draw::seeded(clock::any_seed()),
-            },
+            tools: Tools::seeded(clock::any_seed()),
             tally: plane.decisions.tally(),
         }
     }

@@ -1,17 +1,12 @@
 //! RetryDecision: whether and when an action that failed is tried again (design 2.2).
 
-use tollgate_engine::decide::{BadCost, Request, Visit, find_guardrails};
-use tollgate_engine::guardrail::Facts;
-use tollgate_engine::guardrail::budget::Expected;
-use tollgate_engine::guardrail::key::Flush;
+use tollgate_engine::decide::{BadCost, Request};
 use tollgate_engine::guardrail::retry::{Attempt, Plan};
 use tollgate_engine::id::GuardrailName;
-use tollgate_engine::model::{Estimate, ReasonCode};
+use tollgate_engine::model::ReasonCode;
 
 use super::answer::{Arm, BundleRef};
-use super::guarding::flush;
-use super::local::{Parts, Tools};
-use super::snapshot::{Serving, Snapshot};
+use super::local::Parts;
 use super::{DataPlane, local};
 
 /// Whether and when to try again.
@@ -21,6 +16,8 @@ pub struct RetryAnswer<'a> {
     pub plan: Plan,
     /// The policy that was followed.
     pub policy: Option<&'a GuardrailName>,
+    /// Why, in an operator's words, where one has stopped such actions.
+    pub stopped: Option<&'a str>,
     /// The environment it was decided in.
     pub environment: &'a str,
     /// Which bundle decided.
@@ -42,44 +39,21 @@ impl DataPlane {
     ) -> Result<R, BadCostName> {
         local::with(self, |Parts { snapshot, tools, .. }| {
             let environment = request.environment_or(&self.options.environment);
+            let at = self.at();
+            let stopped = snapshot.stops.deny(request, environment, at.now).map(|denied| denied.reason);
             let (plan, policy) = match &snapshot.serving {
+                _ if stopped.is_some() => (Plan::Fail(ReasonCode::EmergencyStop), None),
                 Some(serving) => {
-                    self.plan(serving, request, environment, attempt, tools).map_err(BadCostName::of)?
+                    let answer = self.desk(snapshot, serving).retry(request, attempt, at, tools);
+                    let answer = answer.map_err(BadCostName::of)?;
+                    (answer.plan, answer.policy.map(|guard| &guard.name))
                 }
                 None => (Plan::Fail(ReasonCode::NoBundle), None),
             };
             self.outcomes.retried(verdict(plan));
-            Ok(then(told(snapshot, plan, policy, environment)))
+            let arm = if stopped.is_some() { Arm::Builtin } else { snapshot.arm() };
+            Ok(then(RetryAnswer { plan, policy, stopped, environment, arm, bundle: snapshot.bundle() }))
         })
-    }
-
-    fn plan<'a>(
-        &'a self,
-        serving: &'a Serving,
-        request: &Request<'a>,
-        environment: &'a str,
-        attempt: &Attempt,
-        tools: &mut Tools,
-    ) -> Result<(Plan, Option<&'a GuardrailName>), BadCost<'a>> {
-        let at = self.at();
-        find_guardrails(&serving.compiled, request, &self.options.environment, &mut tools.scratch);
-        let call = flush(request, Flush::Alone(0));
-        let visit = Visit { guards: &serving.guards, environment, flush: call };
-        let mut asks = std::mem::take(&mut tools.asks).recycle();
-        let looked = visit.look(request, &tools.scratch, &mut tools.draw, &mut asks);
-        let timeout = visit.timeout(&tools.scratch);
-        let facts = Facts {
-            expected: Expected {
-                kind: request.action.kind(),
-                estimate: request.estimate,
-                rule: Estimate::default(),
-                timeout,
-            },
-            first_attempt: false,
-        };
-        let answer = looked.map(|()| self.live.ledger.retry(&asks, &facts, attempt, at, &mut tools.draw));
-        tools.asks = asks.recycle();
-        answer.map(|answer| (answer.plan, answer.policy.map(|guard| &guard.name)))
     }
 }
 
@@ -91,15 +65,6 @@ pub const fn verdict(plan: Plan) -> &'static str {
         Plan::Again { .. } => "RETRY_AFTER",
         Plan::Fail(_) => "FAIL",
     }
-}
-
-fn told<'a>(
-    snapshot: &'a Snapshot,
-    plan: Plan,
-    policy: Option<&'a GuardrailName>,
-    environment: &'a str,
-) -> RetryAnswer<'a> {
-    RetryAnswer { plan, policy, environment, arm: snapshot.arm(), bundle: snapshot.bundle() }
 }
 
 /// The name of a field whose value is no number of units.

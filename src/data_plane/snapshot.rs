@@ -6,6 +6,7 @@ use serde::Serialize;
 use tollgate_engine::compile::Compiled;
 use tollgate_engine::decide::Stops;
 use tollgate_engine::guardrail::{Guard, Guards};
+use tollgate_engine::model::ReasonCode;
 use tollgate_engine::time::WallTime;
 
 use super::answer::{Arm, BundleRef};
@@ -68,6 +69,12 @@ impl Snapshot {
             Some(_) => Arm::Stable,
             None => Arm::Builtin,
         }
+    }
+
+    /// Which bundle took a decision with this reason.
+    #[must_use]
+    pub fn arm_of(&self, reason: ReasonCode) -> Arm {
+        if reason == ReasonCode::EmergencyStop { Arm::Builtin } else { self.arm() }
     }
 
     /// The identity of the bundle that decides.

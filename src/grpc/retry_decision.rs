@@ -45,7 +45,7 @@ fn response(answer: &RetryAnswer<'_>) -> pb::RetryDecisionResponse {
         decision: decision.into(),
         delay,
         reason_code: code.number(),
-        reason: reason(code).to_owned(),
+        reason: answer.stopped.unwrap_or_else(|| reason(code)).to_owned(),
         guardrail: answer.policy.map(|name| name.as_str().to_owned()).unwrap_or_default(),
         bundle: Some(bundle(answer.arm, answer.bundle, answer.environment)),
     }

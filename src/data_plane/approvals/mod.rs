@@ -65,7 +65,8 @@ impl Approvals {
     }
 
     /// Looks for a grant among those presented that lets the rule's request through. Nothing is
-    /// spent; the token is the right to [`Approvals::spend`] it.
+    /// spent; the token is the right to [`Approvals::spend`] it. What was `redeemed` before in the
+    /// same call counts as spent.
     ///
     /// # Errors
     /// Why the last of them does not count.
@@ -73,6 +74,7 @@ impl Approvals {
         &self,
         grants: impl IntoIterator<Item = &'g str>,
         question: &Question<'_>,
+        redeemed: &[Token],
         now: WallTime,
     ) -> Result<Token, Option<Refused>> {
         let approvers = self.approvers.load();
@@ -86,7 +88,7 @@ impl Approvals {
         };
         let mut refused = None;
         for grant in grants {
-            match self.verify_one(grant, &approvers, &wanted) {
+            match self.verify_one(grant, &approvers, &wanted, redeemed) {
                 Ok(token) => return Ok(token),
                 Err(why) => refused = Some(why),
             }
@@ -94,25 +96,30 @@ impl Approvals {
         Err(refused)
     }
 
-    fn verify_one(&self, grant: &str, approvers: &Approvers, wanted: &Wanted<'_>) -> Result<Token, Refused> {
+    fn verify_one(
+        &self,
+        grant: &str,
+        approvers: &Approvers,
+        wanted: &Wanted<'_>,
+        redeemed: &[Token],
+    ) -> Result<Token, Refused> {
         let grant = verify(grant, approvers, wanted)?;
         let id = Uuid::try_parse(&grant.approval_id).map_err(|_| Refused::NoGrant)?;
         let standing = lock(&self.table).get(id).map(|entry| entry.news.standing.clone());
         if matches!(standing, Some(Standing::Denied | Standing::Void)) {
             return Err(Refused::Withdrawn);
         }
-        if !self.spent.has_left(id, grant.uses) {
+        let before = redeemed.iter().filter(|token| token.id == id).count();
+        let before = u32::try_from(before).unwrap_or(u32::MAX);
+        if self.spent.times(id).saturating_add(before) >= grant.uses {
             return Err(Refused::Spent);
         }
         Ok(Token { id, uses: grant.uses, expires_at: grant.expires_at })
     }
 
-    /// Begins to spend grants that were verified, a use for each, all or none. What holds it holds
-    /// up everybody else who spends.
-    ///
-    /// # Errors
-    /// The places of those that have no use left, earlier ones counted.
-    pub fn spend(&self, tokens: impl IntoIterator<Item = Token>) -> Result<Spending<'_>, Vec<usize>> {
+    /// Begins to spend grants that were verified, a use for each, all or none; `None` when one has
+    /// no use left. What holds it holds up everybody else who spends.
+    pub fn spend(&self, tokens: Vec<Token>) -> Option<Spending<'_>> {
         self.spent.begin(tokens)
     }
 
@@ -126,7 +133,7 @@ impl Approvals {
         now: WallTime,
         id: impl FnOnce() -> Uuid,
     ) -> Result<Entry, Full> {
-        lock(&self.table).open(question, now, id, |id, uses| self.spent.has_left(id, uses))
+        lock(&self.table).open(question, now, id, |id, uses| self.spent.times(id) < uses)
     }
 
     /// Takes an answer that an approver signed.

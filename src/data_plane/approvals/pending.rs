@@ -247,7 +247,7 @@ impl Table {
         if *answer.payload != *entry.grant(instance).payload() {
             return Err(Undecided::OtherApproval);
         }
-        let who = Who { role: &entry.approval.role, user: &entry.user, now };
+        let who = Who { role: &entry.approval.role, user: &entry.user, now, enough: u32::MAX };
         let signers = Signers::of(answer, approvers, &who);
         if let Some(why) = signers.rejected {
             return Err(Undecided::Signature(why));

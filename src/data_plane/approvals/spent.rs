@@ -59,29 +59,22 @@ pub struct Spending<'s> {
 }
 
 impl Spent {
-    /// Whether this grant has a use left at this moment.
-    pub fn has_left(&self, id: Uuid, uses: u32) -> bool {
-        lock(&self.0).get(&id).is_none_or(|used| used.times < uses)
+    /// How often this grant has been used.
+    pub fn times(&self, id: Uuid) -> u32 {
+        lock(&self.0).get(&id).map_or(0, |used| used.times)
     }
 
-    /// Begins to spend one use for each of these, all or none.
-    ///
-    /// # Errors
-    /// The places of those that have no use left, earlier ones counted.
-    pub fn begin(&self, tokens: impl IntoIterator<Item = Token>) -> Result<Spending<'_>, Vec<usize>> {
+    /// Begins to spend one use for each of these, all or none; `None` when one has no use left.
+    pub fn begin(&self, tokens: Vec<Token>) -> Option<Spending<'_>> {
         let book = lock(&self.0);
-        let tokens: Vec<Token> = tokens.into_iter().collect();
         let mut taken: HashMap<Uuid, u32, RandomState> = HashMap::default();
-        let mut without = Vec::new();
-        for (place, token) in tokens.iter().enumerate() {
+        let fit = tokens.iter().all(|token| {
             let used = book.get(&token.id).map_or(0, |used| used.times);
             let taken = taken.entry(token.id).or_insert(used);
-            if *taken >= token.uses {
-                without.push(place);
-            }
             *taken = taken.saturating_add(1);
-        }
-        if without.is_empty() { Ok(Spending { book, tokens }) } else { Err(without) }
+            *taken <= token.uses
+        });
+        fit.then_some(Spending { book, tokens })
     }
 
     /// Forgets those that ended long ago.
@@ -129,24 +122,28 @@ mod tests {
         Token { id: Uuid::from_u128(id), uses, expires_at: WallTime::from_nanos(100) }
     }
 
+    fn times(spent: &Spent, id: u128) -> u32 {
+        spent.times(Uuid::from_u128(id))
+    }
+
     #[test]
     fn a_use_counts_when_it_is_committed() {
         let spent = Spent::default();
-        drop(spent.begin([token(1, 1)]).unwrap());
-        assert!(spent.has_left(Uuid::from_u128(1), 1), "dropped, so nothing changed");
-        spent.begin([token(1, 1)]).unwrap().commit();
-        assert!(!spent.has_left(Uuid::from_u128(1), 1));
-        assert_eq!(spent.begin([token(1, 1)]).err(), Some(vec![0]));
-        assert!(spent.has_left(Uuid::from_u128(2), 1));
+        drop(spent.begin(vec![token(1, 1)]).unwrap());
+        assert_eq!(times(&spent, 1), 0, "dropped, so nothing changed");
+        spent.begin(vec![token(1, 1)]).unwrap().commit();
+        assert_eq!((times(&spent, 1), times(&spent, 2)), (1, 0));
+        assert!(spent.begin(vec![token(1, 1)]).is_none());
     }
 
     #[test]
     fn several_are_spent_together_or_not_at_all() {
         let spent = Spent::default();
-        assert_eq!(spent.begin([token(1, 2), token(1, 2), token(2, 1), token(1, 2)]).err(), Some(vec![3]));
-        assert!(spent.has_left(Uuid::from_u128(2), 1));
-        spent.begin([token(1, 2), token(2, 1), token(1, 2)]).unwrap().commit();
-        assert_eq!(spent.begin([token(1, 2)]).err(), Some(vec![0]));
+        assert!(spent.begin(vec![token(1, 2), token(1, 2), token(2, 1), token(1, 2)]).is_none());
+        assert_eq!(times(&spent, 2), 0);
+        spent.begin(vec![token(1, 2), token(2, 1), token(1, 2)]).unwrap().commit();
+        assert_eq!((times(&spent, 1), times(&spent, 2)), (2, 1));
+        assert!(spent.begin(vec![token(1, 2)]).is_none());
     }
 
     #[test]
@@ -158,13 +155,13 @@ mod tests {
                     let (spent, won) = (&spent, &won);
                     scope.spawn(move || {
                         for round in 0..50 {
-                            match spent.begin([token(7, uses)]) {
-                                Ok(spending) if (round + thread) % 3 == 0 => {
+                            match spent.begin(vec![token(7, uses)]) {
+                                Some(spending) if (round + thread) % 3 == 0 => {
                                     spending.commit();
                                     won.fetch_add(1, Ordering::SeqCst);
                                 }
-                                Ok(refused_by_a_limit) => drop(refused_by_a_limit),
-                                Err(_) => {}
+                                Some(refused_by_a_limit) => drop(refused_by_a_limit),
+                                None => {}
                             }
                         }
                     });
@@ -177,15 +174,15 @@ mod tests {
     #[test]
     fn what_was_spent_stays_so_over_a_restart_and_a_day_longer_than_it_lasts() {
         let (before, after) = (Spent::default(), Spent::default());
-        before.begin([token(1, 2)]).unwrap().commit();
+        before.begin(vec![token(1, 2)]).unwrap().commit();
         let saved: Vec<SavedSpent> =
             serde_json::from_str(&serde_json::to_string(&before.export()).unwrap()).unwrap();
         after.import(&saved);
         after.import(&saved);
-        after.begin([token(1, 2)]).unwrap().commit();
-        assert!(!after.has_left(Uuid::from_u128(1), 2));
+        after.begin(vec![token(1, 2)]).unwrap().commit();
+        assert_eq!(times(&after, 1), 2);
         after.forget(WallTime::from_nanos(100 + LONGER - 1));
-        assert!(!after.has_left(Uuid::from_u128(1), 2));
+        assert_eq!(times(&after, 1), 2);
         after.forget(WallTime::from_nanos(100 + LONGER));
         assert!(after.export().is_empty());
     }

@@ -63,7 +63,7 @@ fn grant_of(entry: &Entry) -> Arc<str> {
 
 fn present(approvals: &Approvals, grant: &str, wants: &Approval, now: WallTime) -> Result<Token, Refused> {
     let rule = rule();
-    let token = approvals.verify([grant], &question("a", wants, &rule), now);
+    let token = approvals.verify([grant], &question("a", wants, &rule), &[], now);
     token.map_err(|refused| refused.expect("one was presented"))
 }
 
@@ -78,7 +78,7 @@ fn one_question_has_one_approval_until_its_grant_is_spent() {
     let again = ask(&approvals, "a", &wants, at(40)).unwrap();
     assert_eq!((again.id, &again.news), (first.id, &granted.news), "its grant can still be used");
     let token = present(&approvals, &grant_of(&granted), &wants, at(41)).unwrap();
-    approvals.spend([token]).unwrap().commit();
+    approvals.spend(vec![token]).unwrap().commit();
     assert_eq!(present(&approvals, &grant_of(&granted), &wants, at(42)), Err(Refused::Spent));
     let fresh = ask(&approvals, "a", &wants, at(43)).unwrap();
     assert_ne!(fresh.id, first.id);
@@ -158,7 +158,7 @@ fn a_rule_that_asks_for_something_else_voids_what_it_asked() {
     assert_eq!(approvals.void_unless(|_, own| *own == stricter).len(), 2);
     assert_eq!(answer(&approvals, &open, Verdict::Grant, 1), Err(Undecided::Over));
     let rule = rule();
-    let late = approvals.verify([&*grant_of(&granted)], &question("b", &wants, &rule), at(1));
+    let late = approvals.verify([&*grant_of(&granted)], &question("b", &wants, &rule), &[], at(1));
     assert_eq!(late, Err(Some(Refused::Withdrawn)));
     // Where the rule changed before the table was told.
     let old = ask(&approvals, "c", &wants, at(2)).unwrap();
@@ -196,7 +196,9 @@ fn of_several_grants_one_that_holds_is_enough_and_else_the_last_tells_why() {
     let forged = grant.sign(Verdict::Grant, &key(9)).to_text();
     let rule = rule();
     let ask = |grants: &[&str]| {
-        approvals.verify(grants.iter().copied(), &question("a", &wants, &rule), at(1)).map(|token| token.id)
+        approvals
+            .verify(grants.iter().copied(), &question("a", &wants, &rule), &[], at(1))
+            .map(|token| token.id)
     };
     assert_eq!(ask(&["", &forged, &good]), Ok(entry.id));
     assert_eq!(ask(&[&forged, ""]), Err(Some(Refused::NoEnvelope)));
@@ -211,7 +213,7 @@ fn a_clean_restart_changes_nothing_and_another_instance_knows_nothing() {
     let entry = ask(&before, "a", &wants, at(0)).unwrap();
     answer(&before, &entry, Verdict::Grant, 1).unwrap();
     ask(&before, "b", &paths, at(0)).unwrap();
-    before.spend([Token { id: entry.id, uses: 1, expires_at: at(60) }]).unwrap().commit();
+    before.spend(vec![Token { id: entry.id, uses: 1, expires_at: at(60) }]).unwrap().commit();
     let json = serde_json::to_vec(&before.export()).unwrap();
     let saved: SavedApprovals = serde_json::from_slice(&json).unwrap();
 
@@ -239,7 +241,7 @@ fn of_many_threads_one_uses_a_grant_for_one_use() {
         for _ in 0..8 {
             scope.spawn(|| {
                 let Ok(token) = present(&approvals, &grant, &wants, at(1)) else { return };
-                if let Ok(spending) = approvals.spend([token]) {
+                if let Some(spending) = approvals.spend(vec![token]) {
                     spending.commit();
                     won.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
                 }

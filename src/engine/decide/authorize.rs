@@ -138,7 +138,7 @@ impl<'a> Question<'_, 'a> {
                 let request = self.asked.request;
                 match request.grant {
                     Grant::Accepted(rule) if *rule == verdict.id => (allowed, ReasonCode::GrantAccepted),
-                    Grant::Refused(code) => (Answer::RequireApproval(approval), code),
+                    Grant::Refused(code, _) => (Answer::RequireApproval(approval), code),
                     Grant::Accepted(_) => (Answer::RequireApproval(approval), ReasonCode::GrantMismatch),
                     Grant::None if request.grants.is_empty() => {
                         (Answer::RequireApproval(approval), ReasonCode::ApprovalRequired)
@@ -151,11 +151,17 @@ impl<'a> Question<'_, 'a> {
                 (Answer::Deny(Disposition::Raise), ReasonCode::Rule)
             }
         };
-        let reason_code = if by_error { ReasonCode::ConditionError } else { code };
+        let granted = matches!(code, ReasonCode::GrantAccepted);
+        let reason_code = if by_error && !granted { ReasonCode::ConditionError } else { code };
+        let reason = match (&answer, self.asked.request.grant) {
+            // That the condition failed is the more important news.
+            (Answer::RequireApproval(_), Grant::Refused(_, why)) if !by_error => why,
+            _ => &verdict.reason,
+        };
         Decision {
             answer,
             reason_code,
-            reason: &verdict.reason,
+            reason,
             rule: Some(&verdict.id),
             guardrail: None,
             estimate: written.and_then(|rule| rule.budget).unwrap_or_default(),

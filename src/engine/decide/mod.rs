@@ -2,14 +2,17 @@
 
 mod authorize;
 mod decision;
+mod desk;
 mod explain;
 mod guarding;
 mod obligations;
 mod stop;
+mod together;
 
 pub use crate::model::request::{Action, Estimate, Grant, Request, Subject};
 pub use authorize::{Scratch, authorize};
 pub use decision::{Answer, Decision, Obligations, RetryPlan};
+pub use desk::{Decided, Desk, GrantBook, NoGrants, Tools};
 pub use explain::{Explanation, MAX_TRACES, RuleOutcome, RuleTrace, explain};
 pub use guarding::{BadCost, Visit, find_guardrails};
 pub use stop::{Stop, StopEffect, Stops};

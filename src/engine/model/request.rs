@@ -50,8 +50,8 @@ pub enum Grant<'a> {
     /// None was presented, or none was looked at yet.
     #[default]
     None,
-    /// None of them holds; why the last one does not.
-    Refused(ReasonCode),
+    /// None of them holds; why the last one does not, for programs and for people.
+    Refused(ReasonCode, &'a str),
     /// One of them holds for this rule, as long as this rule decides.
     Accepted(&'a RuleId),
 }
@@ -127,6 +127,13 @@ impl Action<'_> {
 }
 
 impl<'a> Request<'a> {
+    /// Whether being allowed by a grant uses it up: at enqueue, and in a dry run, a grant is only
+    /// looked at.
+    #[must_use]
+    pub const fn spends_grants(&self) -> bool {
+        !self.dry_run && matches!(self.phase, Phase::Dispatch)
+    }
+
     /// The environment it is decided in: its own, else its context's, else the server's.
     #[must_use]
     pub fn environment_or(&self, servers: &'a str) -> &'a str {

@@ -213,9 +213,10 @@ fn signed(envelope: &Envelope, approvers: &Approvers, wanted: &Wanted<'_>) -> Re
     if approvers.is_empty() {
         return Err(Refused::NoKeys);
     }
-    let who = Who { role: &wanted.approval.role, user: wanted.user, now: wanted.now };
+    let enough = wanted.approval.approvers;
+    let who = Who { role: &wanted.approval.role, user: wanted.user, now: wanted.now, enough };
     let signers = Signers::of(envelope, approvers, &who);
-    if signers.are_enough(wanted.approval.approvers) {
+    if signers.are_enough(enough) {
         return Ok(());
     }
     Err(signers.rejected.map_or(Refused::TooFew, Refused::Signature))

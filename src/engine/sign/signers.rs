@@ -13,6 +13,8 @@ pub struct Who<'a> {
     pub user: &'a str,
     /// When it is looked at.
     pub now: WallTime,
+    /// So many different people suffice: the signatures of further ones are not looked at.
+    pub enough: u32,
 }
 
 /// Whose signatures count, and why others do not.
@@ -54,13 +56,20 @@ impl Rejected {
 }
 
 impl<'a> Signers<'a> {
-    /// Looks at every signature of an envelope.
+    /// Looks at the signatures of an envelope. One that does not fit ends it, so that looking at
+    /// what somebody made up costs little.
     #[must_use]
     pub fn of(envelope: &Envelope, approvers: &'a Approvers, who: &Who<'_>) -> Self {
         let bytes = envelope.signed_bytes();
         let mut signers = Self::default();
         for signature in &envelope.signatures {
+            if signers.are_enough(who.enough) {
+                break;
+            }
             match judge(signature, &bytes, approvers, who) {
+                Err(Rejected::Forged) => {
+                    return Self { owners: Vec::new(), rejected: Some(Rejected::Forged) };
+                }
                 Ok(key) if signers.owners.contains(&&*key.owner) => {}
                 Ok(key) => signers.owners.push(&key.owner),
                 Err(why) => signers.rejected = signers.rejected.or(Some(why)),

@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use tollgate_engine::compile::{self, Compiled};
-use tollgate_engine::decide::{Answer, Scratch, Stop, StopEffect, Stops, Visit, authorize};
+use tollgate_engine::decide::{Answer, Desk, NoGrants, Stop, StopEffect, Stops, Tools};
 use tollgate_engine::guardrail::key::Flush;
-use tollgate_engine::guardrail::{Asks, Draw, Live};
+use tollgate_engine::guardrail::{At, Live};
 use tollgate_engine::model::{Disposition, ReasonCode};
 use tollgate_engine::read::request::{RequestBounds, RequestDocument};
 use tollgate_engine::read::{self, Bounds, SourceFile, selector};
@@ -20,7 +20,7 @@ rules:
   - {id: deny-pay, action: pay, effect: deny, reason: Nobody pays by default}
   - {id: allow-read, action: read, effect: allow, reason: Anybody may read it}
 guardrails:
-  - {name: five-pays, type: rate_limit, rules: {limit: 5, window_seconds: 60}, targeting: {actions: [pay]}}
+  - {name: two-pays, type: rate_limit, rules: {limit: 2, window_seconds: 60}, targeting: {actions: [pay]}}
 ";
 
 fn compiled() -> Compiled {
@@ -42,9 +42,7 @@ fn stop(text: &str, effect: StopEffect) -> Arc<Stop> {
 }
 
 fn effect_of(stops: &Stops, request: &RequestDocument, now: Moment) -> Option<&'static str> {
-    let bundle = compiled();
-    let mut scratch = Scratch::default();
-    let decision = stops.decide(Some(&bundle), &request.request(), "default", now, &mut scratch)?;
+    let decision = stops.decide(&request.request(), "default", now)?;
     assert_eq!((decision.reason_code, decision.rule), (ReasonCode::EmergencyStop, None));
     assert!(decision.reason.ends_with(": the drill of today"), "{}", decision.reason);
     Some(match decision.answer {
@@ -61,8 +59,8 @@ fn it_decides_before_the_rules_until_it_ends() {
     assert_eq!(effect_of(&stops, &read, at(0)), Some("deny"), "deny beats allow");
     assert_eq!(effect_of(&stops, &pay, at(9)), Some("allow"));
     assert_eq!(effect_of(&stops, &pay, at(10)), None, "it is over");
-    assert!(stops.denies(&read.request(), "default", at(0)).is_some());
-    assert!(stops.denies(&pay.request(), "default", at(0)).is_none());
+    assert!(stops.deny(&read.request(), "default", at(0)).is_some());
+    assert!(stops.deny(&pay.request(), "default", at(0)).is_none(), "it is let pass");
     assert!(Stops::default().is_empty() && effect_of(&Stops::default(), &read, at(0)).is_none());
 }
 
@@ -86,22 +84,34 @@ fn what_it_is_about_is_a_target_in_every_phase() {
     }
 }
 
+/// Three times `pay` at a desk with this stop.
+fn pays(effect: Option<StopEffect>) -> Vec<ReasonCode> {
+    let (bundle, document, live) = (compiled(), asked("{action: {name: pay}, mode: draft}"), Live::new(1, 1));
+    let guards = live.reconcile(&[bundle.guardrails()]).arms.remove(0);
+    let stops = Stops::of(effect.map(|effect| stop("{}", effect)));
+    let (ledger, request) = (&live.ledger, document.request());
+    let desk = Desk { bundle: &bundle, guards: &guards, ledger, environment: "default", stops: &stops };
+    let at = At { now: at(0), wall: WallTime::from_nanos(0) };
+    let mut tools = Tools::seeded(1);
+    let (told, _) = desk.explain(&request, at, &mut NoGrants, &mut tools);
+    assert_eq!(told.rules.is_empty(), effect.is_some(), "rules are not asked");
+    let decide = |tools: &mut Tools| {
+        let decision = desk.authorize(&request, at, Flush::Alone(0), &mut NoGrants, tools).decision;
+        if let Answer::Allow(obligations) = decision.answer {
+            assert_eq!(obligations.mode, "draft", "as it was asked for");
+        }
+        decision.reason_code
+    };
+    let together = desk.authorize_together(&[request], false, at, Flush::Alone(0), &mut NoGrants, &mut tools);
+    let mut codes = vec![together[0].decision.reason_code];
+    codes.extend((0..2).map(|_| decide(&mut tools)));
+    codes
+}
+
 #[test]
-fn an_allow_keeps_the_guardrails_and_needs_a_bundle() {
-    let (bundle, document) = (compiled(), asked("{action: {name: pay}, mode: draft}"));
-    let (request, mut scratch) = (document.request(), Scratch::default());
-    let denied = authorize(&bundle, &request, "default", WallTime::from_nanos(0), None, &mut scratch);
-    assert!(matches!(denied.answer, Answer::Deny(_)));
-    let stops = Stops::of([stop("{}", StopEffect::Allow)]);
-    let mut allowed = stops.decide(Some(&bundle), &request, "default", at(0), &mut scratch).unwrap();
-    let guards = Live::new(1, 1).reconcile(&[bundle.guardrails()]).arms.remove(0);
-    let visit = Visit { guards: &guards, environment: "default", flush: Flush::Alone(0) };
-    let (mut draw, mut asks) = (Draw::seeded(1), Asks::default());
-    visit.ask(&request, &mut allowed, &scratch, &mut draw, &mut asks).unwrap();
-    assert!(!asks.is_empty(), "the limit of the bundle is still asked");
-    let Answer::Allow(obligations) = allowed.answer else { panic!("{allowed:?}") };
-    assert_eq!(obligations.mode, "draft");
-    assert!(stops.decide(None, &request, "default", at(0), &mut scratch).is_none());
-    let stops = Stops::of([stop("{}", StopEffect::Deny)]);
-    assert!(stops.decide(None, &request, "default", at(0), &mut scratch).is_some());
+fn an_allow_skips_the_rules_and_keeps_the_guardrails() {
+    let (stopped, limited) = (ReasonCode::EmergencyStop, ReasonCode::RateLimited);
+    assert_eq!(pays(None), [ReasonCode::Rule; 3]);
+    assert_eq!(pays(Some(StopEffect::Deny)), [stopped; 3]);
+    assert_eq!(pays(Some(StopEffect::Allow)), [stopped, stopped, limited]);
 }

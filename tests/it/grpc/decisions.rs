@@ -131,11 +131,6 @@ async fn a_bad_request_is_told_field_by_field() {
 async fn what_comes_later_says_so() {
     let served = Served::with_bundle();
     let mut client = served.client().await;
-    let report = client.report(pb::ReportRequest::default()).await.unwrap_err();
-    assert_eq!(report.code(), Code::Unimplemented);
-    assert!(report.message().starts_with("`Report` (outcomes of decisions"), "{report}");
-    let budget = client.budget(pb::BudgetRequest::default()).await.unwrap_err();
-    assert_eq!(budget.code(), Code::Unimplemented);
     let stream = client.authorize_stream(tokio_stream::empty()).await.unwrap_err();
     assert_eq!(stream.code(), Code::Unimplemented);
     let events = client.watch_events(pb::WatchEventsRequest::default()).await.unwrap_err();

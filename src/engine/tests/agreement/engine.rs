@@ -18,7 +18,7 @@ use crate::naive_value::special_number;
 /// What the engine answers to each request, or why it refuses the bundle.
 ///
 /// `{"$nan": true}`, `{"$inf": true}` and `{"$ninf": true}` in a context stand for doubles that JSON cannot
-/// write. A bundle that reads `usage` is read as with `--unenforced-guardrails`.
+/// write. Nothing is known of `usage`.
 pub fn decide(
     bundle_text: &str,
     asked: &[(Json, Timestamp)],
@@ -81,6 +81,7 @@ fn expected(decision: &Decision<'_>) -> Expected {
         Answer::Deny(Disposition::Raise) => ("DENY", "RAISE", Obligations::default()),
         Answer::Deny(Disposition::Drop) => ("DENY", "DROP", Obligations::default()),
         Answer::RequireApproval(_) => ("REQUIRE_APPROVAL", "", Obligations::default()),
+        Answer::Throttle(_) => unreachable!("no guardrail is asked here"),
     };
     let caps = obligations.limits;
     let count = |n: Option<u64>| n.map(|n| n as f64);
