@@ -77,7 +77,7 @@ fn guardrails_are_seen_with_their_hottest_keys() {
     }
     let (_, _, id) = ask_for(&plane, "c");
     plane.report(id, &Ended::of(Ending::Failure(ErrorKind::Transient)));
-    assert_eq!(seen(&plane, &ALL).unwrap()[..2], ["few b/,c/,a/", "calls c"]);
+    assert_eq!(seen(&plane, &ALL).unwrap()[..2], ["few b/,a/,c/", "calls c"]);
     assert_eq!(seen(&plane, &Wanted { keys: 1, most: 1, ..ALL }).unwrap(), ["few b/", "more"]);
     assert_eq!(seen(&plane, &Wanted { after: "again", ..ALL }).unwrap(), ["later "]);
     assert_eq!(seen(&plane, &Wanted { only: "calls", ..ALL }).unwrap(), ["calls c"]);

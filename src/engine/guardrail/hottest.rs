@@ -61,7 +61,11 @@ impl Live {
 
 impl Top<'_> {
     fn put(&mut self, heat: Heat, view: KeyView, most: usize) {
-        let place = self.keys.partition_point(|(other, _)| *other >= heat);
+        // Of equals by their text, so that a list that is asked for again stays as it is.
+        let before = |(other, seen): &(Heat, KeyView)| {
+            *other > heat || (*other == heat && seen.key.as_bytes() <= view.key.as_bytes())
+        };
+        let place = self.keys.partition_point(before);
         if place < most {
             self.keys.truncate(most.saturating_sub(1));
             self.keys.insert(place, (heat, view));

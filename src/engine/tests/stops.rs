@@ -42,7 +42,8 @@ fn stop(text: &str, effect: StopEffect) -> Arc<Stop> {
 }
 
 fn effect_of(stops: &Stops, request: &RequestDocument, now: Moment) -> Option<&'static str> {
-    let decision = stops.decide(&request.request(), "default", now)?;
+    let request = request.request();
+    let decision = stops.decide(&request, request.environment_or("default"), now)?;
     assert_eq!((decision.reason_code, decision.rule), (ReasonCode::EmergencyStop, None));
     assert!(decision.reason.ends_with(": the drill of today"), "{}", decision.reason);
     Some(match decision.answer {
