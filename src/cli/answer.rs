@@ -1,12 +1,14 @@
 //! An answer for people. Asked of a server or decided here, it has one JSON form, and this shows it.
 
 use super::output::{BAD, CARE, FAINT, GOOD, HEAD, styled};
+use super::visible;
 use anstyle::Style;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
 
 /// The decision in a few lines.
 pub fn text(answer: &Value) -> String {
+    let answer = visible::json(answer);
     let field = |name: &str| answer.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let effect = field("effect").unwrap_or_default();
     let mut head = styled(style_of(effect), effect);
@@ -34,16 +36,102 @@ pub fn text(answer: &Value) -> String {
     lines
 }
 
+/// What became of a report, in a line or two.
+pub fn report(report: &Value) -> String {
+    let result = report.get("result").and_then(Value::as_str).unwrap_or_default();
+    let (style, says) = match result {
+        "APPLIED" => (GOOD, "it counts"),
+        "RENEWED" => (GOOD, "its leases run anew"),
+        "DUPLICATE" => (CARE, "it was reported before"),
+        _ => (CARE, "nobody knows this decision, it was no ALLOW, or it is too long ago"),
+    };
+    let mut lines = format!("{}  {says}\n", styled(style, result));
+    let within = report.get("report_within").and_then(Value::as_str);
+    row(&mut lines, "report_within", within.map(String::from));
+    lines
+}
+
+/// Whether and when to try again, in a few lines.
+pub fn retry(retry: &Value) -> String {
+    let field = |name: &str| retry.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let decision = field("decision").unwrap_or_default();
+    let style = if decision == "FAIL" { BAD } else { GOOD };
+    let mut lines = styled(style, decision);
+    for part in [field("delay"), field("guardrail")].into_iter().flatten() {
+        let _ = write!(lines, "  {part}");
+    }
+    lines.push('\n');
+    if let Some(reason) = field("reason") {
+        let _ = writeln!(lines, "  {reason}");
+    }
+    row(&mut lines, "reason_code", field("reason_code").map(String::from));
+    row(&mut lines, "bundle", retry.get("bundle").map(bundle));
+    lines
+}
+
+/// The limits in force, one a line.
+pub fn budget(budget: &Value) -> String {
+    let mut lines = String::new();
+    let limits = budget.get("limits").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    for limit in limits {
+        let field = |name: &str| limit.get(name).and_then(Value::as_str).unwrap_or_default();
+        let amount = |name: &str| limit.get(name).map(ToString::to_string).unwrap_or_default();
+        let _ = write!(lines, "{}  {}", styled(HEAD, field("guardrail")), field("measure"));
+        let _ = write!(lines, "  {} of {} left", amount("left"), amount("limit"));
+        let reserved = limit.get("reserved").and_then(Value::as_f64).is_some_and(|amount| amount > 0.0);
+        if reserved {
+            let _ = write!(lines, ", {} reserved", amount("reserved"));
+        }
+        if !field("reset_after").is_empty() {
+            let _ =
+                write!(lines, "  {}", styled(FAINT, format!("empty again after {}", field("reset_after"))));
+        }
+        lines.push('\n');
+    }
+    if limits.is_empty() {
+        let _ = writeln!(lines, "no limit is about this request");
+    }
+    row(&mut lines, "bundle", budget.get("bundle").map(bundle));
+    lines
+}
+
 /// The decision, then how every rule fared.
 pub fn explanation(explanation: &Value) -> String {
     let mut lines = explanation.get("decision").map(text).unwrap_or_default();
     let rules = explanation.get("rules").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let _ = writeln!(lines, "\n{}", styled(HEAD, "rules"));
-    rules.iter().for_each(|rule| trace(rule, &mut lines));
+    rules.iter().for_each(|rule| trace(&visible::json(rule), &mut lines));
     if rules.is_empty() {
         let _ = writeln!(lines, "  none was considered");
     }
+    let guardrails = explanation.get("guardrails").and_then(Value::as_array).map(Vec::as_slice);
+    if let Some(guardrails) = guardrails.filter(|list| !list.is_empty()) {
+        let _ = writeln!(lines, "\n{}", styled(HEAD, "guardrails"));
+        guardrails.iter().for_each(|guardrail| guardrail_trace(guardrail, &mut lines));
+    }
     lines
+}
+
+fn guardrail_trace(trace: &Value, lines: &mut String) {
+    let field = |name: &str| trace.get(name).and_then(Value::as_str).unwrap_or_default();
+    let is = |name: &str| trace.get(name).and_then(Value::as_bool).unwrap_or(false);
+    let (style, says) = match (is("would_refuse"), is("shadow")) {
+        (true, true) => (CARE, "would refuse"),
+        (true, false) => (BAD, "refuses"),
+        (false, _) => (GOOD, "admits"),
+    };
+    let _ = write!(lines, "  {style}{says:<12}{style:#}  {}", field("guardrail"));
+    for name in ["breaker_state", "retry_after"] {
+        if !field(name).is_empty() {
+            let _ = write!(lines, "  {} {}", name.replace('_', " "), field(name));
+        }
+    }
+    for limit in trace.get("limits").and_then(Value::as_array).into_iter().flatten() {
+        let amount = |name: &str| limit.get(name).map(ToString::to_string).unwrap_or_default();
+        let measure = limit.get("measure").and_then(Value::as_str).unwrap_or_default();
+        let _ = write!(lines, "  {measure} {} of {} left", amount("left"), amount("limit"));
+    }
+    lines.push('\n');
 }
 
 fn trace(rule: &Value, lines: &mut String) {

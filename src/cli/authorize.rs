@@ -29,6 +29,10 @@ pub struct Authorize {
 impl Authorize {
     /// Asks and shows.
     pub fn run(&self) -> Outcome {
+        self.output.told(self.answer())
+    }
+
+    fn answer(&self) -> Outcome {
         let request = self.request.to_send()?;
         let reply = self.server.ask(async |mut client| client.authorize(request).await)?;
         let decision = reply::decision(&reply);

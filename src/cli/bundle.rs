@@ -1,6 +1,6 @@
 //! Reads bundles from files, for commands that work without a server.
 
-use super::exit::{Exit, Failure, OrExit as _};
+use super::exit::{Exit, Failure};
 use super::findings::{self, Source};
 use super::output;
 use crate::source::content;
@@ -23,10 +23,13 @@ pub struct Checked {
 /// Reads a file or a folder and compiles what is in it.
 ///
 /// # Errors
-/// With code 3 when it cannot be read at all.
+/// With code 3 when it cannot be read at all, 1 when it is larger than a bundle may be.
 pub fn check(path: &Path) -> Result<Checked, Failure> {
     let bounds = Bounds::default();
-    let offer = content::read(path, &bounds).or_exit(Exit::Unreachable)?;
+    let offer = content::read(path, &bounds).map_err(|error| {
+        let exit = if error.is_bound() { Exit::Negative } else { Exit::Unreachable };
+        Failure { exit, error: error.into(), findings: vec![] }
+    })?;
     Ok(check_files(&offer.files, &bounds))
 }
 
@@ -36,14 +39,16 @@ pub fn check_files(files: &[(String, Vec<u8>)], bounds: &Bounds) -> Checked {
     let files: Vec<SourceFile<'_>> = files.iter().map(|(name, bytes)| SourceFile { name, bytes }).collect();
     let reading = read::bundle(&files, bounds);
     let mut findings = reading.findings;
-    let compiled = reading.bundle.and_then(|bundle| match compile::bundle(bundle) {
-        Ok(compiled) => Some(compiled),
-        Err(more) => {
-            findings.extend(more);
-            findings.sort_by_key(|finding| finding.place);
-            None
-        }
-    });
+    let compiled = reading.bundle.map(compile::bundle).transpose();
+    let more = match &compiled {
+        Ok(Some(_)) => vec![],
+        Ok(None) => reading.draft.as_ref().map(compile::findings).unwrap_or_default(),
+        Err(more) => more.clone(),
+    };
+    findings.extend(more);
+    read::locate(&mut findings, &files);
+    findings.sort_by_key(|finding| finding.place);
+    let compiled = compiled.ok().flatten();
     Checked { compiled, findings, sources }
 }
 
@@ -57,6 +62,7 @@ pub fn load(path: &Path) -> Result<Compiled, Failure> {
     checked.compiled.ok_or_else(|| {
         output::note(&findings::text(&errors, &checked.sources));
         let error = anyhow::anyhow!("{}: the bundle is refused", path.display());
-        Failure { exit: Exit::Negative, error }
+        let findings = findings::all_json(&errors, &checked.sources);
+        Failure { exit: Exit::Negative, error, findings }
     })
 }

@@ -105,7 +105,7 @@ impl Server {
         for violation in status.get_details_bad_request().into_iter().flat_map(|bad| bad.field_violations) {
             message.push_str(&format!("\n{}: {}", violation.field, violation.description));
         }
-        Failure { exit, error: anyhow!(message) }
+        Failure { exit, error: anyhow!(message), findings: vec![] }
     }
 }
 

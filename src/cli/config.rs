@@ -2,6 +2,7 @@
 
 use super::exit::{Exit, Failure, Outcome};
 use super::output::{self, BAD, CARE, FAINT, GOOD, Output, styled};
+use super::visible;
 use crate::config::{self, Error, Flags, Loaded, Origin, Problem};
 use serde_json::{Value, json};
 
@@ -62,7 +63,7 @@ pub fn load(flags: &Flags, code: Exit) -> Result<Loaded, Failure> {
             Error::Unreadable { .. } => Exit::Unreachable,
             Error::Wrong(_) => code,
         };
-        Failure { exit, error: error.into() }
+        Failure { exit, error: error.into(), findings: vec![] }
     })
 }
 
@@ -72,16 +73,20 @@ pub fn warn(warnings: &[Problem]) {
 }
 
 fn line(style: anstyle::Style, word: &str, problem: &Problem) -> String {
-    format!("{}: {problem}", styled(style, word))
+    format!("{}: {}", styled(style, word), visible::text(&problem.to_string()))
 }
 
 impl Check {
     fn run(&self) -> Outcome {
+        self.output.told(self.answer())
+    }
+
+    fn answer(&self) -> Outcome {
         let (problems, warnings) = match config::load(&self.flags, std::env::vars_os()) {
             Ok(loaded) => (vec![], loaded.warnings),
             Err(Error::Wrong(problems)) => (problems.0, vec![]),
             Err(unreadable @ Error::Unreadable { .. }) => {
-                return Err(Failure { exit: Exit::Unreachable, error: unreadable.into() });
+                return Err(Failure { exit: Exit::Unreachable, error: unreadable.into(), findings: vec![] });
             }
         };
         if self.output.is_json() {
@@ -104,6 +109,10 @@ impl Check {
 
 impl Show {
     fn run(&self) -> Outcome {
+        self.output.told(self.answer())
+    }
+
+    fn answer(&self) -> Outcome {
         let loaded = load(&self.flags, Exit::Negative)?;
         warn(&loaded.warnings);
         if self.output.is_json() {

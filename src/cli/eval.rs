@@ -43,6 +43,10 @@ const ENVIRONMENT: &str = "default";
 impl Eval {
     /// Decides and shows.
     pub fn run(&self) -> Outcome {
+        self.output.told(self.answer())
+    }
+
+    fn answer(&self) -> Outcome {
         let document = self.request.read()?;
         let now = self.now()?;
         let compiled = bundle::load(&self.bundle)?;

@@ -28,6 +28,8 @@ pub struct Failure {
     pub exit: Exit,
     /// What went wrong, and why.
     pub error: anyhow::Error,
+    /// What a document is refused for, for programs; people have seen it on stderr.
+    pub findings: Vec<serde_json::Value>,
 }
 
 /// What a command returns.
@@ -44,13 +46,13 @@ pub trait OrExit<T> {
 
 impl<T, E: Into<anyhow::Error>> OrExit<T> for Result<T, E> {
     fn or_exit(self, exit: Exit) -> Result<T, Failure> {
-        self.map_err(|error| Failure { exit, error: error.into() })
+        self.map_err(|error| Failure { exit, error: error.into(), findings: vec![] })
     }
 }
 
 impl Failure {
     /// Wrong use: `message` says what and what to do instead.
     pub fn usage(message: impl std::fmt::Display) -> Self {
-        Self { exit: Exit::Usage, error: anyhow::anyhow!("{message}") }
+        Self { exit: Exit::Usage, error: anyhow::anyhow!("{message}"), findings: vec![] }
     }
 }

@@ -30,6 +30,10 @@ pub struct Explain {
 impl Explain {
     /// Asks and shows.
     pub fn run(&self) -> Outcome {
+        self.output.told(self.answer())
+    }
+
+    fn answer(&self) -> Outcome {
         let request = pb::ExplainRequest { request: Some(self.request.to_send()?) };
         let reply = self.server.ask(async |mut client| client.explain(request).await)?;
         let explanation = reply::explanation(&reply);

@@ -1,9 +1,11 @@
 //! Findings for people, with the source line under them, and for programs.
 
 use super::output::{BAD, CARE, GOOD, styled};
+use super::visible;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde_json::{Value, json};
 use tollgate_engine::model::{Finding, Severity};
+use tollgate_engine::read::shown;
 
 /// One file as it was read, in lines.
 #[derive(Debug)]
@@ -52,15 +54,17 @@ fn report<'a>(finding: &'a Finding, sources: &'a [Source]) -> Vec<Group<'a>> {
         Severity::Info => Level::INFO,
     };
     let message = match &finding.subject {
-        Some(subject) => format!("`{subject}`: {}", finding.message),
+        Some(subject) => format!("{}: {}", shown(subject), finding.message),
         None => finding.message.clone(),
     };
+    let message = visible::text(&message).into_owned();
     let title = level.primary_title(message).id(finding.code.name());
     let group = match sources.get(usize::from(finding.place.file)) {
         Some(source) => located(Group::with_title(title), finding, source),
         None => Group::with_title(title),
     };
-    let help = finding.suggestion.as_deref().map(|suggestion| Level::HELP.message(suggestion));
+    let help = finding.suggestion.as_deref().map(visible::text);
+    let help = help.map(|suggestion| Level::HELP.message(suggestion));
     vec![help.into_iter().fold(group, Group::element)]
 }
 
@@ -68,14 +72,17 @@ fn located<'a>(group: Group<'a>, finding: &Finding, source: &'a Source) -> Group
     let place = finding.place;
     let (line, column) = (place.line as usize, place.column as usize);
     let Some(shown) = source.line(place.line).filter(|_| column > 0) else {
-        let origin = Origin::path(&source.name);
+        let origin = Origin::path(visible::text(&source.name));
         let origin = if line > 0 { origin.line(line).char_column(column) } else { origin };
         return group.element(origin);
     };
-    let start = byte_of(shown, column - 1);
-    let end = byte_of(shown, column - 1 + place.length.max(1) as usize);
+    // one character for one, so that the sign under it stays in its column
+    let shown = shown.replace(|c: char| c.is_control() && c != '\t', "\u{fffd}");
+    let start = byte_of(&shown, column - 1);
+    let end = byte_of(&shown, column - 1 + place.length.max(1) as usize);
     let here = AnnotationKind::Primary.span(start..end);
-    group.element(Snippet::source(shown).line_start(line).path(&source.name).annotation(here))
+    let snippet = Snippet::source(shown).line_start(line).path(visible::text(&source.name));
+    group.element(snippet.annotation(here))
 }
 
 /// Where the character of this number starts, at most the end of the line.
@@ -103,6 +110,11 @@ pub fn plural(count: usize, name: &str) -> String {
     format!("{count} {name}{}", if count == 1 { "" } else { "s" })
 }
 
+/// Findings as programs read them.
+pub fn all_json(findings: &[Finding], sources: &[Source]) -> Vec<Value> {
+    findings.iter().map(|finding| json(finding, sources)).collect()
+}
+
 /// A finding as programs read it (design 3.6), with the file it is in.
 pub fn json(finding: &Finding, sources: &[Source]) -> Value {
     let place = finding.place;
@@ -123,5 +135,18 @@ fn severity_name(severity: Severity) -> &'static str {
         Severity::Error => "error",
         Severity::Warning => "warning",
         Severity::Info => "info",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tollgate_engine::model::{Code, Place};
+
+    #[test]
+    fn no_name_writes_to_the_terminal() {
+        let finding = Finding::error(Code::BadValue, Place::default(), "wrong").about("a\u{1b}[2Jb");
+        let text = text(&[finding], &[]);
+        assert!(text.contains("`a\\u{1b}[2Jb`: wrong"), "{text:?}");
     }
 }

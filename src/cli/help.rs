@@ -5,7 +5,7 @@ use clap::Command;
 use std::fmt::Write as _;
 
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Decide", &["serve", "authorize", "explain", "eval"]),
+    ("Decide", &["serve", "authorize", "retry", "budget", "report", "explain", "eval"]),
     ("Approve", &["approvals", "approve", "grant", "keygen"]),
     ("Write policies", &["check", "test"]),
     ("Operate", &["guardrails", "stop", "status", "healthcheck", "config"]),

@@ -5,10 +5,12 @@
 //! when `NO_COLOR` is set.
 
 mod admin;
+mod amount;
 mod answer;
 mod approvals;
 mod approve;
 mod authorize;
+mod budget;
 mod bundle;
 mod check;
 mod client;
@@ -28,12 +30,15 @@ mod output;
 mod page;
 mod probe;
 mod reply;
+mod report;
 mod request;
+mod retry;
 mod serve;
 mod status;
 mod stop;
 mod test;
 mod version;
+mod visible;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use exit::{Exit, Failure, Outcome};
@@ -51,6 +56,9 @@ struct Cli {
 enum Command {
     Serve(serve::Serve),
     Authorize(authorize::Authorize),
+    Retry(retry::Retry),
+    Budget(budget::Budget),
+    Report(report::Report),
     Explain(explain::Explain),
     Approvals(approvals::Approvals),
     Approve(approve::Approve),
@@ -100,6 +108,9 @@ fn run(command: Command) -> Outcome {
     match command {
         Command::Serve(command) => command.run(),
         Command::Authorize(command) => command.run(),
+        Command::Retry(command) => command.run(),
+        Command::Budget(command) => command.run(),
+        Command::Report(command) => command.run(),
         Command::Explain(command) => command.run(),
         Command::Approvals(command) => command.run(),
         Command::Approve(command) => command.run(),
@@ -121,7 +132,8 @@ fn run(command: Command) -> Outcome {
 /// An error with its causes, one a line; several errors in one text get a line each too.
 fn explain(failure: &Failure) -> String {
     let word = output::styled(output::BAD, "error");
-    let first: String = failure.error.to_string().lines().map(|line| format!("{word}: {line}\n")).collect();
-    let causes = failure.error.chain().skip(1).map(|cause| format!("  because: {cause}\n"));
-    first + &causes.collect::<String>()
+    let error = failure.error.to_string();
+    let first: String = visible::text(&error).lines().map(|line| format!("{word}: {line}\n")).collect();
+    let causes = failure.error.chain().skip(1).map(|cause| cause.to_string());
+    first + &causes.map(|cause| format!("  because: {}\n", visible::text(&cause))).collect::<String>()
 }

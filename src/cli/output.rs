@@ -1,8 +1,10 @@
 //! Where commands print: the answer to stdout, everything about it to stderr.
 
+use super::exit::Outcome;
+use super::visible;
 use anstyle::{AnsiColor, Style};
 use std::fmt::Display;
-use std::io;
+use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// In what form a command answers.
@@ -24,6 +26,16 @@ pub struct Output {
 }
 
 impl Output {
+    /// The outcome of a command that answers one question. A program that asked is told a failure
+    /// on stdout too, as `error` and `findings`; what is wrong stands on stderr in any case.
+    pub fn told(self, outcome: Outcome) -> Outcome {
+        if let (true, Err(failure)) = (self.is_json(), &outcome) {
+            let error = format!("{:#}", failure.error);
+            print_json(&serde_json::json!({"error": error, "findings": failure.findings}));
+        }
+        outcome
+    }
+
     /// Whether a program reads it.
     pub fn is_json(self) -> bool {
         self.format == Format::Json
@@ -41,9 +53,9 @@ pub const HEAD: Style = Style::new().bold();
 /// What may be passed over.
 pub const FAINT: Style = Style::new().dimmed();
 
-/// The text in this style.
+/// The text in this style, and in no other.
 pub fn styled(style: Style, text: impl Display) -> String {
-    format!("{style}{text}{style:#}")
+    format!("{style}{}{style:#}", visible::text(&text.to_string()))
 }
 
 /// Whether an answer could not be written.
@@ -71,6 +83,12 @@ pub fn note(text: &str) {
     let _ = write(&mut anstream::stderr().lock(), text);
 }
 
+/// Empties the terminal.
+pub fn clear() {
+    // A screen that keeps its old lines harms nobody.
+    let _ = anstream::stdout().lock().write_all(b"\x1b[2J\x1b[H");
+}
+
 /// Prints a JSON document.
 pub fn print_json(value: &impl serde::Serialize) {
     match serde_json::to_string_pretty(value) {
@@ -80,6 +98,7 @@ pub fn print_json(value: &impl serde::Serialize) {
 }
 
 fn write(to: &mut impl io::Write, text: &str) -> io::Result<()> {
+    let text = visible::printed(text);
     let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
     to.write_all(text.as_bytes()).and_then(|()| to.write_all(end.as_bytes())).and_then(|()| to.flush())
 }

@@ -41,6 +41,34 @@ pub fn explanation(reply: &pb::ExplainResponse) -> Value {
     })
 }
 
+/// What became of a report.
+pub fn report(reply: &pb::ReportResponse) -> Value {
+    let mut all = Object::default();
+    all.name("result", reply.result().as_str_name(), "REPORT_RESULT_");
+    all.span("report_within", reply.report_within);
+    all.into()
+}
+
+/// Whether and when to try again.
+pub fn retry_decision(reply: &pb::RetryDecisionResponse) -> Value {
+    let mut all = Object::default();
+    all.name("decision", reply.decision().as_str_name(), "RETRY_VERDICT_");
+    all.span("delay", reply.delay);
+    all.text("reason_code", &code(reply.reason_code()));
+    all.text("reason", &reply.reason);
+    all.text("guardrail", &reply.guardrail);
+    all.some("bundle", reply.bundle.as_ref().map(bundle));
+    all.into()
+}
+
+/// The limits in force.
+pub fn budget(reply: &pb::BudgetResponse) -> Value {
+    let mut all = Object::default();
+    all.some("limits", Some(reply.limits.iter().map(limit).collect()));
+    all.some("bundle", reply.bundle.as_ref().map(bundle));
+    all.into()
+}
+
 fn rule(trace: &pb::RuleTrace) -> Value {
     let mut all = Object::default();
     all.text("rule_id", &trace.rule_id);

@@ -2,6 +2,7 @@
 
 use super::exit::{Exit, OrExit as _, Outcome};
 use super::output::{self, BAD, CARE, GOOD, HEAD, Output, styled};
+use super::visible;
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 use std::time::Duration;
@@ -37,6 +38,10 @@ pub struct Status {
 impl Status {
     /// Asks and shows.
     pub fn run(&self) -> Outcome {
+        self.output.told(self.answer())
+    }
+
+    fn answer(&self) -> Outcome {
         let status = self.ask().or_exit(Exit::Unreachable)?;
         if self.output.is_json() {
             output::print_json(&status);
@@ -65,7 +70,7 @@ const FIRST: [&str; 6] = ["state", "ready", "stale", "version", "bundle", "last_
 /// One line an entry, nested ones indented.
 fn text(status: &Value) -> String {
     let mut lines = String::new();
-    rows(status, 0, &mut lines);
+    rows(&visible::json(status), 0, &mut lines);
     lines
 }
 

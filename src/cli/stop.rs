@@ -1,14 +1,14 @@
 //! `tollgate stop`
 
 use super::admin::Admin;
-use super::exit::{Exit, Failure, Outcome};
+use super::exit::{Exit, Outcome};
 use super::output::{self, BAD, CARE, FAINT, HEAD, Output, styled};
+use super::amount;
 use super::reply::operators;
 use crate::pb::{self, StopEffect};
 use clap::ArgGroup;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
-use tollgate_engine::read::take::span_of;
 
 /// Stop actions at once, or let them pass, whatever the rules say: set, list and clear such stops
 #[derive(Debug, clap::Args)]
@@ -48,13 +48,13 @@ struct Set {
     #[arg(long)]
     allow: bool,
     /// After how long it ends by itself, such as `30m`, `1h30m`, at most `720h`
-    #[arg(long, value_name = "TIME")]
-    ttl: String,
+    #[arg(long, value_name = "TIME", value_parser = amount::span)]
+    ttl: prost_types::Duration,
     /// Why: callers are told
     #[arg(long, value_name = "TEXT")]
     reason: String,
     /// Who sets it
-    #[arg(long, value_name = "NAME", env = "USER", hide_env = true, default_value = "")]
+    #[arg(long, value_name = "NAME", env = "USER", hide_env = true, default_value = "", hide_default_value = true)]
     by: String,
     #[command(flatten)]
     about: About,
@@ -159,7 +159,7 @@ struct Clear {
     #[arg(long, group = "which")]
     all: bool,
     /// Who ends them, for the log
-    #[arg(long, value_name = "NAME", env = "USER", hide_env = true, default_value = "")]
+    #[arg(long, value_name = "NAME", env = "USER", hide_env = true, default_value = "", hide_default_value = true)]
     by: String,
     #[command(flatten)]
     output: Output,
@@ -184,7 +184,7 @@ impl Set {
             selector: self.about.selector(),
             effect: if self.allow { StopEffect::Allow } else { StopEffect::Deny }.into(),
             reason: self.reason.clone(),
-            ttl: Some(ttl(&self.ttl)?),
+            ttl: Some(self.ttl),
             by: self.by.clone(),
         };
         let reply = self.admin.ask(async |mut client| client.set_stop(sent).await)?;
@@ -246,13 +246,6 @@ impl About {
     }
 }
 
-fn ttl(text: &str) -> Result<prost_types::Duration, Failure> {
-    let span = span_of(text).map(|span| std::time::Duration::from_nanos(span.nanos()));
-    span.and_then(|span| prost_types::Duration::try_from(span).ok()).ok_or_else(|| {
-        Failure::usage(format!("--ttl {text}: is no span of time; write one such as `30m` or `1h30m`"))
-    })
-}
-
 fn show(name: &str, stops: &[pb::Stop], output: Output, none: &str) {
     if output.is_json() {
         output::print_json(&operators::stops(name, stops));
@@ -291,11 +284,5 @@ mod tests {
         let read = tollgate_engine::read::selector(&about.selector()).unwrap();
         assert_eq!((read.agents.unwrap().len(), read.tags_include.unwrap().len()), (2, 1));
         assert_eq!(About { everything: true, ..About::default() }.selector(), "{}");
-    }
-
-    #[test]
-    fn a_time_to_live_says_its_unit() {
-        assert_eq!(ttl("1h30m").unwrap().seconds, 5_400);
-        assert!(ttl("soon").is_err() && ttl("10").is_err());
     }
 }

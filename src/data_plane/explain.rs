@@ -1,6 +1,6 @@
-//! The same decision with the account of every rule.
+//! The same decision with the account of every rule and guardrail.
 
-use tollgate_engine::decide::{Decided, Request, RuleTrace};
+use tollgate_engine::decide::{Decided, GuardrailTrace, Request, RuleTrace};
 use tollgate_engine::guardrail::Verdict;
 
 use super::answer::Answer;
@@ -8,28 +8,28 @@ use super::local::Parts;
 use super::{DataPlane, local};
 
 impl DataPlane {
-    /// Decides as [`DataPlane::authorize`] would, and says of every rule how it fared. Looks
+    /// Decides as [`DataPlane::authorize`] would, and says of every rule and guardrail how it fared. Looks
     /// only: nothing is counted, no approval is opened.
     pub fn explain<R>(
         &self,
         request: &Request<'_>,
-        then: impl FnOnce(Answer<'_>, Vec<RuleTrace<'_>>) -> R,
+        then: impl FnOnce(Answer<'_>, Vec<RuleTrace<'_>>, Vec<GuardrailTrace<'_>>) -> R,
     ) -> R {
         local::with(self, |Parts { snapshot, tools, .. }| {
             let at = self.at();
             let request = Request { dry_run: true, ..*request };
-            let (decided, rules) = match &snapshot.serving {
+            let (decided, rules, guardrails) = match &snapshot.serving {
                 Some(serving) => {
-                    let (told, verdict) =
-                        self.desk(snapshot, serving).explain(&request, at, &mut self.grants(at), tools);
-                    (Decided { decision: told.decision, verdict }, told.rules)
+                    let desk = self.desk(snapshot, serving);
+                    let told = desk.explain(&request, at, &mut self.grants(at), tools);
+                    (told.decided, told.rules, told.guardrails)
                 }
                 None => {
                     let decision = self.without_bundle(snapshot, &request, at);
-                    (Decided { decision, verdict: Verdict::default() }, Vec::new())
+                    (Decided { decision, verdict: Verdict::default() }, Vec::new(), Vec::new())
                 }
             };
-            then(self.finish(snapshot, &request, at, decided), rules)
+            then(self.finish(snapshot, &request, at, decided), rules, guardrails)
         })
     }
 }

@@ -110,16 +110,20 @@ impl DataPlane {
             offer.files.iter().map(|(name, bytes)| SourceFile { name, bytes }).collect();
         let reading = read::bundle(&files, &self.options.bounds);
         let Some(bundle) = reading.bundle else {
-            let errors: Vec<&Finding> =
-                reading.findings.iter().filter(|finding| finding.is_format_error()).collect();
+            let more = reading.draft.as_ref().map(compile::findings).unwrap_or_default();
+            let mut errors: Vec<Finding> = reading.findings.into_iter().chain(more).collect();
+            errors.retain(Finding::is_format_error);
+            read::locate(&mut errors, &files);
+            errors.sort_by_key(|finding| finding.place);
             return Err(Refusal::of(&offer.name, &reading.files, &errors));
         };
         let serving = self.snapshot.load();
         if serving.serving.as_ref().is_some_and(|now| now.compiled.digest() == bundle.digest) {
             return Ok(None);
         }
-        let compiled = compile::bundle(bundle).map_err(|findings| {
-            Refusal::of(&offer.name, &reading.files, &findings.iter().collect::<Vec<_>>())
+        let compiled = compile::bundle(bundle).map_err(|mut findings| {
+            read::locate(&mut findings, &files);
+            Refusal::of(&offer.name, &reading.files, &findings)
         })?;
         Ok(Some(compiled))
     }

@@ -55,6 +55,7 @@ use crate::clock::{self, Clock};
 use crate::telemetry::decisions::Decisions;
 use crate::telemetry::metrics;
 use crate::telemetry::outcomes::Outcomes;
+use approvals::SavedApprovals;
 use mark::Mark;
 use report::Kept;
 use snapshot::Snapshot;
@@ -135,12 +136,17 @@ impl DataPlane {
     pub fn new(options: Options, clock: Clock) -> anyhow::Result<Arc<Self>> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let state_dir = options.state_dir.as_deref().map(StateDir::open).transpose()?;
-        let kept = state_dir.as_ref().and_then(StateDir::take_instance);
-        let instance = kept.unwrap_or_else(|| clock.secret_id(clock.wall()));
+        let kept = state_dir.as_ref().and_then(approvals::kept::take).unwrap_or_else(|| {
+            let instance = clock.secret_id(clock.wall()).as_u128();
+            SavedApprovals { instance, ..SavedApprovals::default() }
+        });
+        let instance = Uuid::from_u128(kept.instance);
+        let approvals = Approvals::new(instance, options.approvers.clone(), options.max_open_approvals);
+        approvals.import(&kept);
         let plane = Arc::new(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             instance,
-            approvals: Approvals::new(instance, options.approvers.clone(), options.max_open_approvals),
+            approvals,
             snapshot: Arc::new(ArcSwap::from_pointee(Snapshot::empty())),
             decisions: Arc::new(Decisions::new(options.metrics_max_series)),
             installing: Mutex::default(),
@@ -201,7 +207,7 @@ impl DataPlane {
     /// Call it once, after the last decision: what must survive a clean end is written.
     pub fn close(&self) {
         if let Some(dir) = &self.state_dir {
-            dir.keep_instance(self.instance);
+            approvals::kept::keep(dir, &self.approvals);
         }
     }
 }

@@ -24,8 +24,8 @@ impl Refusal {
         Self { source: source.to_owned(), findings: vec![finding.into()] }
     }
 
-    pub(super) fn of(source: &str, files: &[Box<str>], findings: &[&Finding]) -> Self {
-        let text = |finding: &&Finding| at_place(files, finding.place, finding);
+    pub(super) fn of(source: &str, files: &[Box<str>], findings: &[Finding]) -> Self {
+        let text = |finding: &Finding| at_place(files, finding.place, finding);
         let mut texts: Vec<String> = findings.iter().take(MAX_FINDINGS).map(text).collect();
         if findings.len() > MAX_FINDINGS {
             texts.push(format!("and {} more", findings.len() - MAX_FINDINGS));

@@ -99,11 +99,11 @@ impl StateDir {
         }
     }
 
-    fn at(&self, name: &str) -> PathBuf {
+    pub(super) fn at(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
-    fn write(&self, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> std::io::Result<()> {
         let beside = self.at(&format!("{name}.new"));
         let mut file = File::create(&beside)?;
         file.write_all(bytes)?;

@@ -31,7 +31,8 @@ impl DataPlane {
                 && let Some(guard) = guards.get(*guard)
             {
                 let (guardrail, key) = (guard.name.as_str(), key.display());
-                tracing::info!(guardrail, key, ?transition, "a circuit breaker changed");
+                let (from, to) = (transition.from.name(), transition.to.name());
+                tracing::info!(guardrail, key, from, to, "a circuit breaker changed");
             }
         }
     }

@@ -3,12 +3,14 @@
 use prost::Message as _;
 use tonic::Status;
 
-use super::convert::{self, Checked, Limits, Violations, trace};
+use super::convert::{self, Checked, Limits, Violations, guardrail, trace};
 use crate::data_plane::DataPlane;
 use crate::pb;
 
 /// Most clients take 4 MiB and no more.
 const MOST_BYTES: usize = (4 << 20) - (64 << 10);
+/// Guardrails that are accounted for at most: a request that so many are about is none of a person.
+const GUARDRAILS: usize = 1_000;
 /// The tag and the length of an account.
 const FRAME_BYTES: usize = 8;
 
@@ -21,13 +23,15 @@ pub(super) fn answer(
         return Err(Violations::one("request", "is required; send what is to be explained").into());
     };
     let checked = Checked::new(request, limits)?;
-    Ok(plane.explain(&checked.request(), |answer, rules| {
+    Ok(plane.explain(&checked.request(), |answer, rules, guardrails| {
         let decision = convert::response(&answer);
-        let room = MOST_BYTES.saturating_sub(decision.encoded_len());
+        let guardrails: Vec<_> = guardrails.iter().take(GUARDRAILS).map(guardrail::trace).collect();
+        let held = guardrails.iter().map(|trace| trace.encoded_len() + FRAME_BYTES).sum::<usize>();
+        let room = MOST_BYTES.saturating_sub(decision.encoded_len() + held);
         pb::ExplainResponse {
             decision: Some(decision),
             rules: as_fit(rules.into_iter().map(trace::rule_trace), room),
-            guardrails: Vec::new(),
+            guardrails,
         }
     }))
 }

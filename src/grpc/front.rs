@@ -80,8 +80,11 @@ impl Front {
         let (service, rpc) = path.trim_start_matches('/').split_once('/').unwrap_or((path, ""));
         if service == Generated::NAME {
             let (generated, most, field) = match rpc {
-                "Authorize" | "Explain" => (&mut self.single, self.request_bytes, "request"),
+                "Authorize" | "Explain" | "Report" | "RetryDecision" | "Budget" => {
+                    (&mut self.single, self.request_bytes, "request")
+                }
                 "AuthorizeBatch" => (&mut self.batch, self.batch_bytes, "requests"),
+                "ReportBatch" => (&mut self.batch, self.batch_bytes, "reports"),
                 "WaitApproval" => (&mut self.streams, RARE_BYTES, "request"),
                 _ => return Answer::refused(later::refusal(rpc)),
             };

@@ -13,7 +13,9 @@ use crate::pb;
 pub enum Shape {
     /// Field 1 is a request, perhaps many: `AuthorizeBatchRequest`, `ExplainRequest`.
     Requests,
-    /// `AuthorizeRequest`.
+    /// Field 1 is a report, perhaps many: `ReportBatchRequest`.
+    Reports,
+    /// `AuthorizeRequest`, and those that ask with the same facts under the same numbers.
     Request,
     /// A message with texts in lists: `Subject`, `Action`.
     Flat,
@@ -38,6 +40,7 @@ const NAMES: usize = 64;
 
 /// What one element takes in memory, apart from its bytes on the wire.
 const REQUEST: usize = size_of::<pb::AuthorizeRequest>();
+const REPORT: usize = size_of::<pb::ReportRequest>();
 const ENTRY: usize = size_of::<pb::Entry>();
 const VALUE: usize = size_of::<pb::Value>();
 const TEXT: usize = size_of::<String>();
@@ -59,7 +62,7 @@ impl Allowance {
     }
 
     const fn of(self, shape: Shape) -> usize {
-        if matches!(shape, Shape::Requests) { self.batch } else { self.request }
+        if matches!(shape, Shape::Requests | Shape::Reports) { self.batch } else { self.request }
     }
 }
 
@@ -126,6 +129,7 @@ impl Count {
     fn field(&mut self, inner: &[u8], shape: Shape, number: u64, depth: usize) -> Result<(), Stop> {
         let (inside, memory) = match (shape, number) {
             (Shape::Requests, 1) => (Some(Shape::Request), REQUEST),
+            (Shape::Reports, 1) => (None, REPORT),
             (Shape::Request, 1 | 2) => (Some(Shape::Flat), 0),
             (Shape::Request, 3) | (Shape::Value, 5) => (Some(Shape::Struct), 0),
             (Shape::Struct, 1) => (Some(Shape::Entry), ENTRY),
@@ -202,6 +206,8 @@ mod tests {
         for (bytes, shape, fits) in [
             (empty(1, 10_000), Shape::Requests, true),
             (empty(1, 8_000_000), Shape::Requests, false),
+            (empty(1, 10_000), Shape::Reports, true),
+            (empty(1, 8_000_000), Shape::Reports, false),
             (empty(12, 512_000), Shape::Request, true),
             (empty(12, 8_000_000), Shape::Request, false),
             (request(400_000).encode_to_vec(), Shape::Request, true),

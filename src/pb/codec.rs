@@ -101,12 +101,18 @@ fn refused<U: 'static>(what: String) -> Status {
 
 /// The requests that hold lists without a bound of their own.
 fn shape_of<U: 'static>() -> Option<Shape> {
-    let own = TypeId::of::<U>();
-    if own == TypeId::of::<pb::AuthorizeRequest>() {
+    let is_one_of = |shape: &[TypeId]| shape.contains(&TypeId::of::<U>());
+    let requests = [TypeId::of::<pb::AuthorizeBatchRequest>(), TypeId::of::<pb::ExplainRequest>()];
+    let request = [
+        TypeId::of::<pb::AuthorizeRequest>(),
+        TypeId::of::<pb::RetryDecisionRequest>(),
+        TypeId::of::<pb::BudgetRequest>(),
+    ];
+    if is_one_of(&request) {
         Some(Shape::Request)
-    } else if own == TypeId::of::<pb::AuthorizeBatchRequest>() || own == TypeId::of::<pb::ExplainRequest>() {
+    } else if is_one_of(&requests) {
         Some(Shape::Requests)
     } else {
-        None
+        is_one_of(&[TypeId::of::<pb::ReportBatchRequest>()]).then_some(Shape::Reports)
     }
 }

@@ -8,6 +8,8 @@ use tollgate_engine::model::Finding;
 use tollgate_engine::read::SourceFile;
 use tollgate_engine::sign::Approvers;
 
+use crate::data_plane::DataPlane;
+
 /// A file beyond this is some other file.
 const MOST_BYTES: u64 = 4 << 20;
 
@@ -26,6 +28,22 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Approvers> {
         let lines: Vec<String> = findings.iter().map(|finding| line(&name, finding)).collect();
         anyhow::anyhow!(lines.join("\n"))
     })
+}
+
+/// Reads the file again; one that is wrong leaves those whose signatures counted before.
+pub(super) fn read_again(path: Option<&Path>, plane: &DataPlane) {
+    match path.map(read) {
+        Some(Ok(approvers)) => {
+            let keys = approvers.iter().count();
+            tracing::info!(keys, "the keys of approvers are read again");
+            plane.approvals().trust(approvers);
+        }
+        Some(Err(error)) => {
+            let error = format!("{error:#}");
+            tracing::error!(error, "the keys of approvers stay as they were");
+        }
+        None => {}
+    }
 }
 
 fn line(name: &str, finding: &Finding) -> String {

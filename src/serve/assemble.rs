@@ -108,8 +108,13 @@ impl Process {
             .spawn(move || grpc.run(serving_stop, grace))
             .context("the serving thread cannot be started")?;
         let (looked, stopped) = (source.clone(), stop.clone());
+        let (keys, data_plane) = (config.approver_keys.clone(), Arc::clone(&plane));
         control.spawn(async move {
-            signals.until_stop(&source, &stop).await;
+            let again = || {
+                source.reload();
+                approvers::read_again(keys.as_deref(), &data_plane);
+            };
+            signals.until_stop(again, &stop).await;
             let name = signals.stop().await;
             tracing::warn!(signal = name, "ending at once: requests in flight are dropped");
             std::process::exit(1);

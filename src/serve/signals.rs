@@ -1,7 +1,6 @@
 //! What the system asks of the process: SIGTERM and SIGINT drain, a second one ends it at once,
 //! SIGHUP reads the bundle again.
 
-use crate::source;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -26,15 +25,16 @@ impl Signals {
         })
     }
 
-    /// Answers SIGHUP until a signal asks to stop, or until somebody else cancels `stop`.
-    pub async fn until_stop(&mut self, source: &source::Handle, stop: &CancellationToken) {
+    /// Answers SIGHUP by reading `again` until a signal asks to stop, or until somebody else cancels
+    /// `stop`.
+    pub async fn until_stop(&mut self, again: impl Fn(), stop: &CancellationToken) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return draining("SIGTERM", stop),
                 _ = self.interrupt.recv() => return draining("SIGINT", stop),
                 _ = self.hang_up.recv() => {
-                    tracing::info!("SIGHUP: reading the bundle again");
-                    source.reload();
+                    tracing::info!("SIGHUP: reading the bundle and the keys of approvers again");
+                    again();
                 }
                 () = stop.cancelled() => return,
             }

@@ -54,6 +54,12 @@ pub enum ContentError {
 }
 
 impl ContentError {
+    /// Whether it is there, and more than a bundle may be.
+    #[must_use]
+    pub const fn is_bound(&self) -> bool {
+        matches!(self, Self::TooLarge { .. } | Self::TooManyFiles(_) | Self::TooDeep(_))
+    }
+
     fn io(at: &Path, error: std::io::Error) -> Self {
         match error.kind() {
             ErrorKind::NotFound => Self::Missing(at.to_owned()),

@@ -2,5 +2,6 @@
 
 mod batch;
 mod decisions;
+mod guarding;
 mod hostile;
 mod life;

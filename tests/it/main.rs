@@ -3,11 +3,14 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "from outside, the process runs on the time of the machine")]
 
+mod approvals;
 mod binary;
+mod check;
 mod cli;
 mod config;
 mod docs;
 mod grpc;
+mod operators;
 mod process;
 mod reload;
 mod served;

@@ -117,6 +117,9 @@ pub struct RequestFlags {
     dry_run: bool,
 }
 
+/// What reads the tree.
+type Reader = fn(Field<'_>, &RequestBounds, &mut Findings) -> Option<RequestDocument>;
+
 /// A document is at most so large before a server's own bounds are asked.
 const LIMITS: Limits = Limits {
     bytes: 10 << 20,
@@ -134,7 +137,7 @@ impl RequestFlags {
     /// # Errors
     /// With code 3 when its document cannot be read, 2 when it is not valid.
     pub fn read(&self) -> Result<RequestDocument, Failure> {
-        self.read_within(&RequestBounds::default())
+        self.read_within(&RequestBounds::default(), request::document)
     }
 
     /// The request as it is sent to a server, whose own bounds may be wider and count.
@@ -142,6 +145,18 @@ impl RequestFlags {
     /// # Errors
     /// As [`RequestFlags::read`].
     pub fn to_send(&self) -> Result<pb::AuthorizeRequest, Failure> {
+        self.to_send_as(request::document)
+    }
+
+    /// The same of a request that may be about no action in particular.
+    ///
+    /// # Errors
+    /// As [`RequestFlags::read`].
+    pub fn facts_to_send(&self) -> Result<pb::AuthorizeRequest, Failure> {
+        self.to_send_as(request::facts)
+    }
+
+    fn to_send_as(&self, reader: Reader) -> Result<pb::AuthorizeRequest, Failure> {
         let usual = RequestBounds::default();
         let widest = RequestBounds {
             bytes: usual.bytes * 10,
@@ -152,10 +167,10 @@ impl RequestFlags {
             list_items: usual.list_items * 10,
             grants: usual.grants,
         };
-        self.read_within(&widest).map(|request| wire::to_wire(&request))
+        self.read_within(&widest, reader).map(|request| wire::to_wire(&request))
     }
 
-    fn read_within(&self, bounds: &RequestBounds) -> Result<RequestDocument, Failure> {
+    fn read_within(&self, bounds: &RequestBounds, reader: Reader) -> Result<RequestDocument, Failure> {
         let (name, bytes) = self.document()?;
         let mut found = Findings::new(vec![name.as_str().into()]);
         let empty = Node { place: Place::default(), content: Content::Map(vec![].into()) };
@@ -167,14 +182,16 @@ impl RequestFlags {
         };
         let request = root.and_then(|mut root| {
             self.lay_over(&grants, &mut root)?;
-            request::document(Field::document("request", &root), bounds, &mut found)
+            reader(Field::document("request", &root), bounds, &mut found)
         });
         let findings = found.into_sorted();
         match request.filter(|_| findings.is_empty()) {
             Some(request) => Ok(request),
             None => {
-                output::note(&findings::text(&findings, &[Source::new(&name, &bytes)]));
-                Err(Failure::usage("the request is not valid; `--help` lists its parts"))
+                let sources = [Source::new(&name, &bytes)];
+                output::note(&findings::text(&findings, &sources));
+                let failure = Failure::usage("the request is not valid; `--help` lists its parts");
+                Err(Failure { findings: findings::all_json(&findings, &sources), ..failure })
             }
         }
     }

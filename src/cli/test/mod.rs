@@ -92,7 +92,7 @@ impl Test {
         if self.watch {
             return watch::run(&self.paths, || self.once());
         }
-        self.once()
+        self.output.told(self.once())
     }
 
     fn once(&self) -> Outcome {

@@ -2,6 +2,7 @@
 
 use super::super::findings::{self, plural};
 use super::super::output::{BAD, CARE, FAINT, GOOD, HEAD, styled};
+use super::super::visible;
 use super::{Broken, FileResult, Results};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -65,10 +66,16 @@ fn file(file: &FileResult, verbose: bool, text: &mut String) {
     match &file.outcome {
         Ok(result) => suite(&file.name, result, verbose, text),
         Err(Broken::Unreadable(why)) => {
-            let _ = writeln!(text, "{} {}\n  {why}", styled(BAD, "broken"), file.name);
+            let _ = writeln!(
+                text,
+                "{} {}\n  {}",
+                styled(BAD, "broken"),
+                visible::text(&file.name),
+                visible::text(why)
+            );
         }
         Err(Broken::Mistakes(findings, sources)) => {
-            let _ = writeln!(text, "{} {}", styled(BAD, "broken"), file.name);
+            let _ = writeln!(text, "{} {}", styled(BAD, "broken"), visible::text(&file.name));
             let _ = writeln!(text, "{}", findings::text(findings, sources));
         }
     }
@@ -77,7 +84,8 @@ fn file(file: &FileResult, verbose: bool, text: &mut String) {
 fn suite(name: &str, result: &SuiteResult, verbose: bool, text: &mut String) {
     let (passed, failed, skipped) = result.counts();
     let word = if failed > 0 { styled(BAD, "failed") } else { styled(GOOD, "passed") };
-    let _ = write!(text, "{word} {name}  {}", styled(FAINT, plural(passed + failed, "case")));
+    let _ =
+        write!(text, "{word} {}  {}", visible::text(name), styled(FAINT, plural(passed + failed, "case")));
     if skipped > 0 {
         let _ = write!(text, "  {}", styled(CARE, format!("{skipped} skipped")));
     }
@@ -92,17 +100,18 @@ fn suite(name: &str, result: &SuiteResult, verbose: bool, text: &mut String) {
 }
 
 fn case(file: &str, case: &CaseResult, verbose: bool, text: &mut String) {
+    let name = visible::text(&case.name);
     match &case.verdict {
         Verdict::Passed if verbose => {
-            let _ = writeln!(text, "  {}  {}", styled(GOOD, "ok"), case.name);
+            let _ = writeln!(text, "  {}  {name}", styled(GOOD, "ok"));
         }
         Verdict::Passed => {}
         Verdict::Skipped(why) => {
-            let _ = writeln!(text, "  {} {}: {why}", styled(CARE, "skipped"), case.name);
+            let _ = writeln!(text, "  {} {name}: {why}", styled(CARE, "skipped"));
         }
         Verdict::Failed(failure) => {
             let at = styled(FAINT, format!("{file}:{}", case.place.line));
-            let _ = writeln!(text, "  {} {}  {at}", styled(BAD, "failed"), case.name);
+            let _ = writeln!(text, "  {} {name}  {at}", styled(BAD, "failed"));
             self::failure(failure, text);
         }
     }
@@ -112,7 +121,8 @@ fn failure(failure: &Failure, text: &mut String) {
     let width = failure.mismatches.iter().map(|m| m.path.chars().count()).max().unwrap_or(0);
     for mismatch in &failure.mismatches {
         let (expected, got) = (styled(GOOD, &mismatch.expected), styled(BAD, &mismatch.got));
-        let _ = writeln!(text, "    {:width$}  expected {expected}, got {got}", mismatch.path);
+        let _ =
+            writeln!(text, "    {:width$}  expected {expected}, got {got}", visible::text(&mismatch.path));
     }
     for why in &failure.why {
         let _ = writeln!(text, "    {}", styled(FAINT, why));
@@ -124,8 +134,9 @@ fn coverage(bundle: &str, gaps: &Gaps, verbose: bool, text: &mut String) {
     let both = gaps.conditions - gaps.one_sided.len();
     let _ = writeln!(
         text,
-        "{} {bundle}: {decided} of {} decided, {both} of {} seen both ways",
+        "{} {}: {decided} of {} decided, {both} of {} seen both ways",
         styled(HEAD, "coverage"),
+        visible::text(bundle),
         plural(gaps.rules, "rule"),
         plural(gaps.conditions, "condition"),
     );

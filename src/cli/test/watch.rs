@@ -17,7 +17,7 @@ pub fn run(paths: &[PathBuf], once: impl Fn() -> Outcome) -> Outcome {
         let bundles = bundles(paths);
         let before = look(paths, &bundles);
         if std::io::stdout().is_terminal() {
-            output::print("\x1b[2J\x1b[H");
+            output::clear();
         }
         if let Err(failure) = once() {
             output::note(&super::super::explain(&failure));

@@ -5,6 +5,7 @@
 //! named, wherever it was signed.
 
 pub mod asked;
+pub(super) mod kept;
 pub mod pending;
 pub mod saved;
 pub mod spent;

@@ -97,7 +97,7 @@ fn looking_and_enqueueing_spend_nothing() {
         let context = context(json!({"n": 1}));
         let grants = vec![grant.clone().into_boxed_str()];
         let request = Request { grants: &grants, ..request(&context) };
-        assert_eq!(plane.explain(&request, |answer, _| told(&answer).0), "ALLOW grant_accepted");
+        assert_eq!(plane.explain(&request, |answer, _, _| told(&answer).0), "ALLOW grant_accepted");
     }
     assert_eq!(plainly(&plane, &[&grant]), "ALLOW grant_accepted");
     assert_eq!(

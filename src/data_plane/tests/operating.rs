@@ -166,7 +166,7 @@ fn a_stop_that_allows_skips_the_rules_and_not_the_guardrails() {
     let stop = plane.set_stop(&new_stop("{agents: inbox}", StopEffect::Deny)).unwrap();
     let items = [Item::Ask(request(&denied))];
     plane.authorize_batch(&items, true, |answers| assert!(answers[0].decision.reason.ends_with(": drill")));
-    plane.explain(&request(&denied), |answer, rules| assert_eq!((answer.is_allowed(), rules.len()), (false, 0)));
+    plane.explain(&request(&denied), |answer, rules, _| assert_eq!((answer.is_allowed(), rules.len()), (false, 0)));
     assert_eq!(plane.clear_stops(Some(stop.id), "ada"), [stop]);
     assert_eq!(plane.clear_stops(Some(Uuid::nil()), "ada"), []);
     assert_eq!((plane.clear_stops(None, "ada").len(), said(&plane, "a").as_str()), (1, "ALLOW rule"));

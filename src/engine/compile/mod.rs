@@ -18,8 +18,10 @@ use crate::condition::cel::{self, Problem};
 use crate::condition::slots::SlotTable;
 use crate::id::Digest;
 use crate::model::{
-    Bundle, Code, Effect, Finding, Guardrail, Pattern, Place, Placed, Rule, RuleEffect, guardrail,
+    Bundle, Code, Draft, Effect, Expression, Finding, Guardrail, Pattern, Place, Placed, Rule, RuleEffect,
+    guardrail,
 };
+use crate::value::ConstMap;
 
 /// The value that a metric's label takes for names that the bundle does not know.
 pub const OTHER: &str = "other";
@@ -177,7 +179,8 @@ fn rules_of(
         let mut reads = Reads { slots: &mut *slots, data: &bundle.data, shared: &mut *shared };
         for (source, rule) in sources() {
             if let Err(problem) = rules.push(source, rule, &mut reads) {
-                findings.push(finding(rule, problem));
+                findings
+                    .extend(rule.when.as_ref().map(|when| finding(when, Some(rule.id.as_str()), problem)));
             }
         }
         if findings.is_empty() { Ok(rules) } else { Err(findings) }
@@ -186,27 +189,56 @@ fn rules_of(
         return compile();
     }
     let place = bundle.rules.first().map(|rule| rule.place).unwrap_or_default();
-    cel::on_deep_stack(&mut compile)
-        .unwrap_or_else(|problem| Err(vec![Finding::error(Code::BadExpression, place, problem.message)]))
+    cel::on_deep_stack(&mut compile).unwrap_or_else(|problem| Err(vec![unread(place, problem)]))
 }
 
-fn finding(rule: &Rule, problem: Problem) -> Finding {
-    let code = if problem.unknown_name { Code::UnknownReference } else { Code::BadExpression };
-    let exact = problem.offset.and_then(|offset| rule.when.as_ref().and_then(|when| within(when, offset)));
-    let place = exact.or_else(|| rule.when.as_ref().map(|when| when.place)).unwrap_or(rule.place);
-    let at = match (exact, problem.offset) {
-        (None, Some(offset)) => format!(" at byte {offset}"),
-        _ => String::new(),
+/// What is wrong with the expressions of a document with format errors.
+#[must_use]
+pub fn findings(draft: &Draft) -> Vec<Finding> {
+    let none = ConstMap::new();
+    let data = draft.data.as_ref().unwrap_or(&none);
+    let (mut slots, mut shared) = (SlotTable::default(), cel::Shared::default());
+    let check = || {
+        let problems = draft.expressions.iter().filter_map(|Expression { rule, when }| {
+            let problem = cel::compile(&when.value, &mut slots, data, &mut shared).err()?;
+            let is_sure = draft.data.is_some() || !problem.unknown_name;
+            is_sure.then(|| finding(when, rule.as_deref(), problem))
+        });
+        problems.collect()
     };
-    let mut finding =
-        Finding::error(code, place, format!("`when`{at}: {}", problem.message)).about(rule.id.as_str());
+    match draft.expressions.first() {
+        None => Vec::new(),
+        Some(first) => {
+            cel::on_deep_stack(check).unwrap_or_else(|problem| vec![unread(first.when.place, problem)])
+        }
+    }
+}
+
+fn unread(place: Place, problem: Problem) -> Finding {
+    Finding::error(Code::BadExpression, place, problem.message)
+}
+
+fn finding(when: &Placed<Box<str>>, rule: Option<&str>, problem: Problem) -> Finding {
+    let code = if problem.unknown_name { Code::UnknownReference } else { Code::BadExpression };
+    let until = problem.offset.and_then(|offset| until(&when.value, offset));
+    let exact = until.and_then(|until| within(when, until));
+    let message = format!("`when`: {}", problem.message);
+    let mut finding = Finding::error(code, exact.unwrap_or(when.place), message);
+    finding.within = until.filter(|_| exact.is_none()).map(Into::into);
+    finding.subject = rule.map(Into::into);
     finding.suggestion = problem.suggestion;
     finding
 }
 
-/// The place of an offset in an expression that stands on one line as it is meant.
-fn within(when: &Placed<Box<str>>, offset: u32) -> Option<Place> {
-    let before = when.value.get(..offset as usize)?;
+/// An expression up to the character at this offset, or to the last that can be seen before it.
+fn until(source: &str, offset: u32) -> Option<&str> {
+    let offset = offset as usize;
+    let length = source.get(offset..)?.chars().next().map_or(0, char::len_utf8);
+    source.get(..offset + length).map(str::trim_end).filter(|until| !until.is_empty())
+}
+
+/// The place of the end of `until` in an expression that stands on one line as it is meant.
+fn within(when: &Placed<Box<str>>, until: &str) -> Option<Place> {
     let number = |n: usize| u32::try_from(n).ok();
     let (length, written) = (number(when.value.chars().count())?, when.place.length);
     // Quotes stand around it, or nothing does; anything else was escaped or folded.
@@ -215,16 +247,9 @@ fn within(when: &Placed<Box<str>>, offset: u32) -> Option<Place> {
         Some(2) => 1,
         _ => return None,
     };
-    let column = when.place.column.checked_add(quote)?.checked_add(number(before.chars().count())?)?;
+    let before = number(until.chars().count())?.checked_sub(1)?;
+    let column = when.place.column.checked_add(quote)?.checked_add(before)?;
     (!when.value.contains('\n')).then_some(Place { column, length: 1, ..when.place })
-}
-
-/// What is wrong with the expressions of a bundle, those of rules that are switched off too.
-#[must_use]
-pub fn findings(draft: &Bundle) -> Vec<Finding> {
-    let all: Vec<usize> = (0..draft.rules.len()).collect();
-    let compiled = rules_of(draft, &all, &mut SlotTable::default(), &mut cel::Shared::default());
-    compiled.err().unwrap_or_default()
 }
 
 /// The agents and actions that the bundle names exactly.

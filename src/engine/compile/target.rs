@@ -93,7 +93,7 @@ impl Needs {
         if let Some(actions) = &rule.action {
             need(Field::Action, actions);
         }
-        if let Scope::Level(level, Some(pattern)) = &rule.scope {
+        if let Scope::Level(level, pattern) = &rule.scope {
             need(scope_field(*level), std::slice::from_ref(pattern));
         }
         Self { phases: rule.target.phases, needs }

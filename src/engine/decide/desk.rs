@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use super::guarding::{BadCost, Visit, find_guardrails};
-use super::{Answer, Decision, Explanation, Grant, Request, Scratch, Stops, authorize, explain};
+use super::{Answer, Decision, Grant, GuardrailTrace, Request, RuleTrace, Scratch, Stops};
+use super::{authorize, explain};
 use crate::compile::Compiled;
 use crate::condition::slots::UsedSoFar;
 use crate::guardrail::again::RetryAnswer;
@@ -48,6 +49,17 @@ pub struct Decided<'a> {
     pub decision: Decision<'a>,
     /// What the guardrails said; its tickets are to be kept until the report.
     pub verdict: Verdict<'a>,
+}
+
+/// A decision with the account of every rule and of every guardrail that was asked.
+#[derive(Debug)]
+pub struct Explained<'a> {
+    /// What was decided.
+    pub decided: Decided<'a>,
+    /// How the rules fared, as [`explain`] tells it.
+    pub rules: Vec<RuleTrace<'a>>,
+    /// How the guardrails fared, by name.
+    pub guardrails: Vec<GuardrailTrace<'a>>,
 }
 
 /// Who knows the approvers' keys, and which grants are spent.
@@ -141,19 +153,22 @@ impl<'a> Desk<'a> {
         at: At,
         grants: &mut dyn GrantBook,
         tools: &mut Tools,
-    ) -> (Explanation<'a>, Verdict<'a>) {
+    ) -> Explained<'a> {
         let request = Request { dry_run: true, ..*request };
-        if let Some(mut decision) = self.stopped(&request, at, &mut tools.scratch) {
-            let verdict = self.by_guardrails(&request, &mut decision, at, Flush::Alone(0), tools);
-            return (Explanation { decision, rules: Vec::new() }, verdict);
-        }
-        let (_, grant) = self.by_rules(&request, at, grants, &mut tools.scratch);
-        let request = Request { grant, ..request };
-        let usage = self.usage(&request, at);
-        let scratch = &mut tools.scratch;
-        let mut told = explain(self.bundle, &request, self.environment, at.wall, usage.as_ref(), scratch);
-        let verdict = self.by_guardrails(&request, &mut told.decision, at, Flush::Alone(0), tools);
-        (told, verdict)
+        let (mut decision, rules) = match self.stopped(&request, at, &mut tools.scratch) {
+            // No rule was asked.
+            Some(decision) => (decision, Vec::new()),
+            None => {
+                let (_, grant) = self.by_rules(&request, at, grants, &mut tools.scratch);
+                let request = Request { grant, ..request };
+                let (usage, scratch) = (self.usage(&request, at), &mut tools.scratch);
+                let told = explain(self.bundle, &request, self.environment, at.wall, usage.as_ref(), scratch);
+                (told.decision, told.rules)
+            }
+        };
+        let verdict = self.by_guardrails(&request, &mut decision, at, Flush::Alone(0), tools);
+        let guardrails = self.account(&request, &decision, &verdict, at, tools);
+        Explained { decided: Decided { decision, verdict }, rules, guardrails }
     }
 
     /// Plans a retry of an action that failed. Only a retry that is granted is counted.
@@ -282,7 +297,7 @@ impl<'a> Desk<'a> {
         }
     }
 
-    fn look(&self, request: &Request<'a>, tools: &mut Tools) -> Result<Asks<'a>, BadCost<'a>> {
+    pub(super) fn look(&self, request: &Request<'a>, tools: &mut Tools) -> Result<Asks<'a>, BadCost<'a>> {
         find_guardrails(self.bundle, request, self.environment, &mut tools.scratch);
         let mut asks = std::mem::take(&mut tools.asks).recycle();
         let visit = self.visit(request, Flush::Alone(0));

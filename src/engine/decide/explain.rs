@@ -9,7 +9,7 @@ use crate::condition::slots::{Slot, Slots, UsedSoFar, own_field};
 use crate::condition::truth::Truth;
 use crate::id::RuleId;
 use crate::time::WallTime;
-use crate::value::{View, to_json};
+use crate::value::View;
 
 /// How many rules an explanation accounts for at most.
 pub const MAX_TRACES: usize = 1_000;
@@ -42,8 +42,8 @@ pub struct RuleTrace<'a> {
     pub outcome: RuleOutcome,
     /// The target field or condition that made it so; empty where none did.
     pub condition: String,
-    /// What the request holds there.
-    pub actual: Option<serde_json::Value>,
+    /// What the request holds there; not a copy, since many rules may look at one long value.
+    pub actual: Option<View<'a>>,
     /// Why it could not be evaluated; empty unless it erred.
     pub error: String,
     /// What each condition says, in the order in which they were written; empty where the
@@ -77,19 +77,19 @@ pub fn explain<'a>(
     bundle.slots.fill(request, environment, usage, &mut slots);
     let asked = Asked { request, environment, slots: &slots, pairs: &Pairs::default() };
     let question = Question { bundle, asked, now };
-    let mut rules: Vec<RuleTrace<'a>> = Vec::new();
-    for rule in bundle.deciding.rules.iter() {
-        rules.extend(question.trace(rule, &decision));
-    }
-    for rule in bundle.modifying.rules.iter() {
-        rules.extend(question.trace(rule, &decision));
-    }
+    let on = || bundle.deciding.rules.iter().chain(bundle.modifying.rules.iter());
     let off = bundle.source().rules.iter().filter(|rule| !rule.enabled);
-    rules.extend(off.map(|rule| RuleTrace::new(&rule.id, RuleOutcome::Disabled)));
-    if rules.len() > MAX_TRACES {
-        rules.sort_by_key(|trace| trace.conditions.is_empty() && trace.outcome == RuleOutcome::False);
-        rules.truncate(MAX_TRACES);
-    }
+    let off = off.map(|rule| RuleTrace::new(&rule.id, RuleOutcome::Disabled));
+    let trace = |rule| question.trace(rule, &decision);
+    let rules = if bundle.source().rules.len() <= MAX_TRACES {
+        on().filter_map(trace).chain(off).collect()
+    } else {
+        // no account is made that would not be kept
+        let fits = |rule: &RuleRef<'_>| rule.misfit(request, environment).is_none();
+        let fitting = on().filter(fits).filter_map(trace);
+        let others = on().filter(|rule| !fits(rule)).filter_map(trace);
+        fitting.chain(off).chain(others).take(MAX_TRACES).collect()
+    };
     Explanation { decision, rules }
 }
 
@@ -113,7 +113,7 @@ impl<'a> Question<'_, 'a> {
         if let Some(misfit) = rule.misfit(request, environment) {
             let mut trace = RuleTrace::new(&verdict.id, RuleOutcome::False);
             trace.condition = format!("target: {}", misfit.field.name());
-            trace.actual = own_field(request, environment, misfit.field).read().ok().map(to_json);
+            trace.actual = own_field(request, environment, misfit.field).read().ok();
             return Some(trace);
         }
         let says = rule.conditions(slots, self.now);
@@ -124,7 +124,7 @@ impl<'a> Question<'_, 'a> {
         if let Some((part, truth)) = telling {
             trace.condition = part.text.to_string();
             let slot = self.slot(rule, part);
-            trace.actual = slot.and_then(|slot| slot.read().ok()).map(to_json);
+            trace.actual = slot.and_then(|slot| slot.read().ok());
             if *truth == Truth::Error {
                 trace.error = why(slot);
             }

@@ -1,6 +1,7 @@
 //! RetryDecision's part of the ledger: what breakers and budgets say, and the retry budget.
 
 use super::ask::{Ask, Asks, Facts};
+use super::breaker::BreakerState;
 use super::directory::Hold;
 use super::draw::Draw;
 use super::guard::{Guard, Rules};
@@ -77,6 +78,25 @@ impl Ledger {
             Some(Some(rest)) if rest == Span::default() => BreakerRest::Closed,
             Some(Some(rest)) => BreakerRest::For(rest),
         }
+    }
+
+    /// What the breaker of a key is; `None` for a guardrail that is none.
+    #[must_use]
+    pub fn breaker_state(&self, guard: &Guard, key: &[u8], at: At) -> Option<BreakerState> {
+        let Rules::Breaker(rules) = &guard.rules else {
+            return None;
+        };
+        Some(match guard.keys.hold() {
+            Hold::Open => BreakerState::ForcedOpen,
+            Hold::Disabled => BreakerState::Disabled,
+            Hold::None => {
+                let known = self.with_state(guard, key, |state| match state {
+                    State::Breaker(breaker) => Some(breaker.state(rules, at.now)),
+                    _ => None,
+                });
+                known.flatten().unwrap_or(BreakerState::Closed)
+            }
+        })
     }
 
     /// Whether a measure that counts the action has nothing left.

@@ -6,6 +6,7 @@
 pub mod action_kind;
 pub mod bundle;
 pub mod condition;
+pub mod draft;
 pub mod effect;
 pub mod field;
 pub mod guardrail;
@@ -18,6 +19,7 @@ pub mod target;
 pub use action_kind::{ActionKind, Phase};
 pub use bundle::{Bundle, DeclaredField, Defaults, FieldType, OnUnavailable};
 pub use condition::{Condition, Op, Path, Spelling};
+pub use draft::{Draft, Expression};
 pub use effect::{Approval, Bind, Caps, Disposition, Effect, Modify, RuleEffect};
 pub use field::Field;
 pub use guardrail::Guardrail;

@@ -115,6 +115,9 @@ pub struct Finding {
     pub message: String,
     /// What to write instead.
     pub suggestion: Option<String>,
+    /// Where `place` is that of a longer text: how that text starts, up to what is meant.
+    /// [`crate::read::locate`] finds the exact place by it.
+    pub within: Option<Box<str>>,
 }
 
 impl Finding {
@@ -128,6 +131,7 @@ impl Finding {
             subject: None,
             message: message.into(),
             suggestion: None,
+            within: None,
         }
     }
 

@@ -50,8 +50,8 @@ pub enum Scope {
     /// Everything.
     #[default]
     Global,
-    /// One level; without a value it restricts nothing, and the linter says so.
-    Level(ScopeLevel, Option<super::Pattern>),
+    /// One level, and which of its values.
+    Level(ScopeLevel, super::Pattern),
 }
 
 /// The axes of a scope.

@@ -8,6 +8,8 @@ use super::document::BUNDLE;
 use super::form::{Form, Kind, Shape};
 use super::operator::{self, Operator};
 use super::path;
+use super::patterns::TARGET;
+use super::rule::RULE;
 use super::spelling::{self, Right};
 use super::tree::{Content, Entry, Node};
 use crate::condition::glob::Glob;
@@ -31,9 +33,7 @@ pub(super) fn canonical(files: &[Form<'_>], rules: &[Rule]) -> Vec<u8> {
     out.object(fields.collect(), |out, (known, nodes)| match known.name {
         "rules" => {
             let elements = nodes.iter().flat_map(|n| n.elements().unwrap_or_default());
-            out.list(elements.zip(rules), |out, (node, rule)| {
-                out.form(node, &super::rule::RULE, &rule.conditions);
-            });
+            out.list(elements.zip(rules), |out, (node, rule)| out.rule(node, &rule.conditions));
         }
         "guardrails" => {
             let elements = nodes.iter().flat_map(|n| n.elements().unwrap_or_default());
@@ -54,6 +54,16 @@ pub(super) fn canonical(files: &[Form<'_>], rules: &[Rule]) -> Vec<u8> {
 }
 
 struct Writer(Vec<u8>);
+
+/// The fields of a map that the shape knows, by their names in snake_case.
+fn known_fields<'n>(node: &'n Node, shape: &Shape) -> Vec<(&'static str, (Kind, &'n Node))> {
+    let entries = node.entries().unwrap_or_default().iter();
+    let fields = entries.filter_map(|e| {
+        let (_, known) = shape.field(&e.key)?;
+        Some((known.name, (known.kind, &e.node)))
+    });
+    fields.collect()
+}
 
 impl Writer {
     /// A value as its kind is normalised.
@@ -78,17 +88,39 @@ impl Writer {
                 }
             },
             Kind::Conditions => self.conditions(conditions),
+            Kind::ContextPaths => self.one_or_many(node, Self::context_path),
+            Kind::ByContextPath => {
+                let entries = node.entries().unwrap_or_default().iter();
+                self.object(entries.map(|e| (path::in_context(&e.key), &e.node)).collect(), Self::node);
+            }
         }
+    }
+
+    /// A rule; its `phase` is a short form of `target.phases`.
+    fn rule(&mut self, node: &Node, conditions: &[Condition]) {
+        let mut fields = known_fields(node, &RULE);
+        let Some(at) = fields.iter().position(|(name, _)| *name == "phase") else {
+            return self.form(node, &RULE, conditions);
+        };
+        let (_, phases) = fields.swap_remove(at);
+        if fields.iter().all(|(name, _)| *name != "target") {
+            fields.push(("target", phases));
+        }
+        self.object(fields.into_iter().map(|(name, field)| (name, (name, field))).collect(), |out, field| {
+            let (name, (kind, node)) = field;
+            if name == "target" {
+                let mut target = known_fields(node, &TARGET);
+                target.push(("phases", phases));
+                out.object(target, |out, (kind, node)| out.kind(node, kind, &[]));
+            } else {
+                out.kind(node, kind, conditions);
+            }
+        });
     }
 
     /// A map of known fields, under their names in snake_case.
     fn form(&mut self, node: &Node, shape: &Shape, conditions: &[Condition]) {
-        let entries = node.entries().unwrap_or_default().iter();
-        let fields = entries.filter_map(|e| {
-            let (_, known) = shape.field(&e.key)?;
-            Some((known.name, (known.kind, &e.node)))
-        });
-        self.object(fields.collect(), |out, (kind, node)| out.kind(node, kind, conditions));
+        self.object(known_fields(node, shape), |out, (kind, node)| out.kind(node, kind, conditions));
     }
 
     /// The rules of a guardrail: a field means the same in each type that has it.
@@ -113,6 +145,13 @@ impl Writer {
         match node.get("eq").and_then(Node::text) {
             Some(text) if !Glob::is_glob(text) => self.text(text),
             Some(_) | None => self.node(node),
+        }
+    }
+
+    fn context_path(&mut self, node: &Node) {
+        match node.text() {
+            Some(text) => self.text(path::in_context(text)),
+            None => self.node(node),
         }
     }
 

@@ -2,8 +2,8 @@
 
 use super::form::{Field, Form, Known, Shape};
 use super::take::Choices;
-use super::{Findings, path};
-use crate::model::{DeclaredField, FieldType};
+use super::{Findings, path, shown};
+use crate::model::{Code, DeclaredField, FieldType};
 
 static DECLARED: Shape = Shape {
     what: "a declared field",
@@ -35,7 +35,11 @@ pub(super) fn fields(field: Field<'_>, found: &mut Findings) -> Vec<DeclaredFiel
     let mut read = Vec::with_capacity(entries.len());
     for entry in entries {
         let name = Field::named(&entry.key, entry.place, &entry.node);
-        match path::segments(entry.key.strip_prefix("context.").unwrap_or(&entry.key)) {
+        match path::segments(path::in_context(&entry.key)) {
+            Ok(path) if read.iter().any(|earlier: &DeclaredField| earlier.path == path) => {
+                let message = format!("{} is declared twice", shown(path::in_context(&entry.key)));
+                found.error_with(Code::BadValue, entry.place, message, "keep one of them");
+            }
             Ok(path) => read.extend(declared(path, name, found)),
             Err(problem) => {
                 found.error_with(problem.code, entry.place, problem.message, problem.suggestion);

@@ -4,9 +4,9 @@ use super::form::{Field, Form, Kind, Known, Shape};
 use super::nearest::listed;
 use super::rule::{ON_UNAVAILABLE, Seen};
 use super::tree::{Entry, Node};
-use super::{Bounds, Findings, canon, declared, guardrail, rule, shown};
+use super::{Bounds, Findings, Trees, canon, declared, guardrail, rule, shown};
 use crate::id::Digest;
-use crate::model::{Bundle, Code, Defaults, Guardrail, Place, Rule};
+use crate::model::{Bundle, Code, Defaults, Draft, Expression, Guardrail, Place, Rule};
 use crate::value::ConstMap;
 use semver::Version;
 
@@ -25,7 +25,7 @@ pub(super) static BUNDLE: Shape = Shape {
         Known::plain("min_engine"),
         Known::of("defaults", Kind::Form(&DEFAULTS)),
         Known::plain("data"),
-        Known::plain("fields"),
+        Known::of("fields", Kind::ByContextPath),
         Known::plain("enforce_fields"),
         Known::plain("mask"),
         Known::plain("metadata"),
@@ -40,10 +40,11 @@ const SHARED: [&str; 4] = ["format", "data", "rules", "guardrails"];
 const MOST_MODES: usize = 64;
 const FORMAT: &str = "tollgate/v1";
 
-/// Reads a bundle from the trees of its files, in the order of their paths.
-pub(super) fn bundle(trees: &[Node], bounds: &Bounds, found: &mut Findings) -> Option<Bundle> {
-    refuse_newer(trees, found)?;
-    let parts = parts(trees, found)?;
+/// Reads a bundle from the trees of its files, in the order of their paths. Where a finding is a
+/// format error, there are its expressions, if it is for this engine at all.
+pub(super) fn bundle(trees: &Trees, bounds: &Bounds, found: &mut Findings) -> Option<Result<Bundle, Draft>> {
+    refuse_newer(&trees.nodes, found)?;
+    let parts = parts(trees, found);
     let main = parts.first()?;
     let (version, min_engine) = versions(main, found);
     let data = data(&parts, found);
@@ -63,44 +64,62 @@ pub(super) fn bundle(trees: &[Node], bounds: &Bounds, found: &mut Findings) -> O
         files: found.files().to_vec(),
     };
     if found.format_errors() > 0 {
-        return None;
+        let is_whole = trees.are_all
+            && parts.iter().all(|form| form.get("data").is_none_or(|f| f.node.entries().is_some()));
+        return Some(Err(draft(&parts, is_whole.then_some(bundle.data))));
     }
     let digest = canon::digest(&parts, &bundle.rules);
-    Some(Bundle { digest, ..bundle })
+    Some(Ok(Bundle { digest, ..bundle }))
 }
 
-/// The file with the version first, then the others.
-fn parts<'n>(trees: &'n [Node], found: &mut Findings) -> Option<Vec<Form<'n>>> {
+/// The expressions of all rules, those included that are no rules for another mistake.
+fn draft(parts: &[Form<'_>], data: Option<ConstMap>) -> Draft {
+    let rules = parts.iter().filter_map(|form| form.get("rules")?.node.elements()).flatten();
+    let expressions = rules.filter_map(|node| {
+        let when = rule::expression(node.get("when")?)?;
+        Some(Expression { rule: node.get("id").and_then(Node::text).map(Into::into), when })
+    });
+    Draft { data, expressions: expressions.collect() }
+}
+
+/// The file with the version first, then the others. Where no file has one, or several have, that
+/// is reported, and the first stands for it, so that what else is wrong is said too.
+fn parts<'n>(trees: &'n Trees, found: &mut Findings) -> Vec<Form<'n>> {
     let mut main: Option<Form<'n>> = None;
     let mut others = Vec::new();
-    let mut readable = true;
-    for tree in trees {
+    let mut is_readable = trees.are_all;
+    for tree in &trees.nodes {
         let Some(form) = Form::open(Field::document("the document", tree), &BUNDLE, found) else {
-            readable = false;
+            is_readable = false;
             continue;
         };
         match (form.get("version"), &main) {
             (None, _) => others.push(form),
             (Some(_), None) => main = Some(form),
             (Some(second), Some(first)) => {
-                readable = false;
-                let first = first.get("version").map_or(first.place, |f| f.place);
-                let message = format!("a `version` stands already at {}", found.name(first));
-                let remedy = "keep one of them: the files of a folder are one bundle";
-                found.error_with(Code::BadValue, second.place, message, remedy);
+                second_version(second, first, found);
+                others.push(form);
             }
         }
     }
-    let Some(main) = main.filter(|_| readable) else {
-        if readable {
+    let Some(main) = main else {
+        // it may stand in the file that cannot be read
+        if is_readable {
             no_version(&others, found);
         }
-        return None;
+        return others;
     };
-    for other in &others {
+    for other in others.iter().filter(|form| form.get("version").is_none()) {
         stray_fields(other, &main, found);
     }
-    Some(std::iter::once(main).chain(others).collect())
+    std::iter::once(main).chain(others).collect()
+}
+
+fn second_version(second: Field<'_>, first: &Form<'_>, found: &mut Findings) {
+    let first = first.get("version").map_or(first.place, |f| f.place);
+    let message = format!("a `version` stands already at {}", found.name(first));
+    let remedy = "keep one of them: the files of a folder are one bundle";
+    found.error_with(Code::BadValue, second.place, message, remedy);
 }
 
 fn no_version(others: &[Form<'_>], found: &mut Findings) {
@@ -165,10 +184,12 @@ fn versions(main: &Form<'_>, found: &mut Findings) -> (Version, Option<Version>)
         version.ok()
     };
     let min_engine = main.get("min_engine").and_then(|f| semantic(f, found));
-    if main.required("format", found).is_some() {
+    let version = main.get("version");
+    // where there is no version, its finding names the format too
+    if version.is_none() || main.required("format", found).is_some() {
         check_format(main, found);
     }
-    let version = main.required("version", found).and_then(|f| semantic(f, found));
+    let version = version.and_then(|f| semantic(f, found));
     // a wrong version is an error, and no reason to keep the other errors back
     (version.unwrap_or_else(|| Version::new(0, 0, 0)), min_engine)
 }

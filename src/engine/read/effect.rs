@@ -1,7 +1,7 @@
 //! What a rule does, with what belongs to its effect alone (design 1.3, 1.4).
 
 use super::Findings;
-use super::form::{Field, Form, Known, Shape};
+use super::form::{Field, Form, Kind, Known, Shape};
 use super::path;
 use super::take::{Choices, Least};
 use crate::model::{Approval, Bind, Caps, Code, Disposition, Modify, RuleEffect};
@@ -23,7 +23,7 @@ pub(super) static MODIFY: Shape = Shape {
     what: "`modify`",
     fields: &[
         Known::plain("mode"),
-        Known::of("limits", super::form::Kind::Form(&LIMITS)),
+        Known::of("limits", Kind::Form(&LIMITS)),
         Known::plain("timeout_seconds"),
     ],
 };
@@ -35,7 +35,7 @@ pub(super) static APPROVAL: Shape = Shape {
         Known::plain("role"),
         Known::plain("expires_in_seconds"),
         Known::plain("uses"),
-        Known::plain("bind"),
+        Known::of("bind", Kind::ContextPaths),
     ],
 };
 
@@ -121,7 +121,7 @@ fn bind(field: Field<'_>, found: &mut Findings) -> Option<Bind> {
         let Some(text) = element.filled_text(found) else {
             continue;
         };
-        match path::segments(text.strip_prefix("context.").unwrap_or(text)) {
+        match path::segments(path::in_context(text)) {
             Ok(segments) => paths.push(segments),
             Err(problem) => {
                 found.error_with(problem.code, element.place, problem.message, problem.suggestion);

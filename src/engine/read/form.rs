@@ -44,6 +44,10 @@ pub enum Kind {
     Effect,
     /// The conditions of a rule.
     Conditions,
+    /// Paths of the context: one, or a list.
+    ContextPaths,
+    /// A map whose keys are paths of the context.
+    ByContextPath,
     /// The rules of a guardrail, whose fields depend on its type.
     ByType(&'static [&'static Shape]),
 }

@@ -1,7 +1,7 @@
 //! `key_by`: what a guardrail counts apart (design 1.7).
 
 use super::form::{Field, Form};
-use super::nearest::nearest;
+use super::nearest::{listed, nearest};
 use super::{Findings, path, shown};
 use crate::model::guardrail::KeyDimension;
 use crate::model::{Code, Field as Own};
@@ -77,9 +77,13 @@ fn dimension(field: Field<'_>, found: &mut Findings) -> Option<KeyDimension> {
             }
         };
     }
-    let suggestion = match nearest(text, DIMENSIONS.iter().map(|(name, _)| *name)) {
-        Some(name) => format!("write `{name}`"),
-        None => format!("write `context.{text}` to mean a field of the context"),
+    let names = DIMENSIONS.iter().map(|(name, _)| *name);
+    let is_name = text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '-'));
+    let suggestion = match (text, nearest(text, names.clone())) {
+        ("context", _) => "write `context.` and the path of a field".to_owned(),
+        (_, Some(name)) => format!("write `{name}`"),
+        (_, None) if is_name => format!("write `context.{text}` to mean a field of the context"),
+        (_, None) => format!("write one of {}, or a path such as `context.region`", listed(names)),
     };
     let message = format!("{} is no dimension of a key", shown(text));
     found.error_with(Code::UnknownReference, place, message, suggestion);

@@ -13,6 +13,7 @@ pub mod form;
 mod guardrail;
 mod guardrail_rules;
 mod guardrail_shapes;
+mod inside;
 mod json;
 mod key;
 mod nearest;
@@ -31,13 +32,14 @@ mod yaml;
 mod yaml_errors;
 
 pub use findings::{Findings, shown};
+pub use inside::locate;
 pub use nearest::{listed, nearest};
 pub use selector::{SELECTOR_BYTES, selector};
 
 #[cfg(test)]
 mod tests;
 
-use crate::model::{Bundle, Code, Finding, Place};
+use crate::model::{Bundle, Code, Draft, Finding, Place};
 
 /// One file of a document.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +55,8 @@ pub struct SourceFile<'a> {
 pub struct Reading {
     /// The bundle; `None` when a finding is a format error.
     pub bundle: Option<Bundle>,
+    /// Where there is no bundle, the expressions that were read all the same.
+    pub draft: Option<Draft>,
     /// All that was found, in the order of the source.
     pub findings: Vec<Finding>,
     /// The names of the files; the places of findings point into this.
@@ -126,13 +130,33 @@ pub fn bundle(files: &[SourceFile<'_>], bounds: &Bounds) -> Reading {
     sorted.sort_by_key(|file| file.name);
     let names: Vec<Box<str>> = sorted.iter().map(|file| file.name.into()).collect();
     let mut found = Findings::new(names.clone());
-    let bundle =
-        trees(&sorted, bounds, &mut found).and_then(|trees| document::bundle(&trees, bounds, &mut found));
-    Reading { bundle, findings: found.into_sorted(), files: names }
+    let Some(trees) = trees(&sorted, bounds, &mut found) else {
+        return Reading { bundle: None, draft: None, findings: found.into_sorted(), files: names };
+    };
+    let read = document::bundle(&trees, bounds, &mut found);
+    let mut findings = found.into_sorted();
+    if !trees.are_all {
+        // what a name stands for may be in a file that cannot be read
+        findings.retain(|finding| finding.code != Code::UnknownReference);
+    }
+    let (bundle, draft) = match read {
+        Some(Ok(bundle)) => (Some(bundle), None),
+        Some(Err(draft)) => (None, Some(draft)),
+        None => (None, None),
+    };
+    Reading { bundle, draft, findings, files: names }
 }
 
-/// The trees of all files; `None` where one of them cannot be read.
-fn trees(files: &[&SourceFile<'_>], bounds: &Bounds, found: &mut Findings) -> Option<Vec<tree::Node>> {
+/// What the files hold.
+struct Trees {
+    /// One for each file that can be read and is not empty.
+    nodes: Vec<tree::Node>,
+    /// Whether every file can be read.
+    are_all: bool,
+}
+
+/// The trees of all files; `None` where there is nothing in them.
+fn trees(files: &[&SourceFile<'_>], bounds: &Bounds, found: &mut Findings) -> Option<Trees> {
     let start = Place { line: 1, column: 1, length: 1, ..Place::default() };
     if files.is_empty() {
         let remedy = "add a file with `format`, `version` and `rules`";
@@ -151,19 +175,20 @@ fn trees(files: &[&SourceFile<'_>], bounds: &Bounds, found: &mut Findings) -> Op
     }
     let limits = bounds.tree();
     let mut used = tree::Used::default();
-    let mut trees = Vec::with_capacity(files.len());
+    let mut nodes = Vec::with_capacity(files.len());
+    let mut are_all = true;
     for (index, file) in files.iter().enumerate() {
         let index = u16::try_from(index).unwrap_or(u16::MAX);
-        trees.push(tree::parse(file, index, &limits, &mut used, found));
+        match tree::parse(file, index, &limits, &mut used, found) {
+            // a file without content adds nothing to its folder
+            Some(node) if node.content == tree::Content::Null => {}
+            Some(node) => nodes.push(node),
+            None => are_all = false,
+        }
     }
-    // a file without content adds nothing to its folder
-    let read: Option<Vec<tree::Node>> = trees.into_iter().collect();
-    let mut read = read?;
-    read.retain(|node| node.content != tree::Content::Null);
-    if read.is_empty() {
+    if nodes.is_empty() && are_all {
         let remedy = "write `format`, `version` and `rules`";
         found.error_with(Code::MissingField, start, "the bundle is empty", remedy);
-        return None;
     }
-    Some(read)
+    (!nodes.is_empty()).then_some(Trees { nodes, are_all })
 }

@@ -18,7 +18,7 @@ pub fn nearest<'n>(wrong: &str, names: impl IntoIterator<Item = &'n str>) -> Opt
     let distance = |name: &str| {
         let name = plain(name);
         let distance = strsim::damerau_levenshtein(&wrong, &name);
-        (distance <= most || shares_most(&wrong, &name)).then_some(distance)
+        (distance <= most || shares_most(&wrong, &name) || is_part(&wrong, &name)).then_some(distance)
     };
     let near = names.into_iter().take(MOST).filter(|name| name.len() <= LONGEST);
     let near = near.filter_map(|name| Some((distance(name)?, name)));
@@ -29,6 +29,14 @@ pub fn nearest<'n>(wrong: &str, names: impl IntoIterator<Item = &'n str>) -> Opt
 fn shares_most(wrong: &str, name: &str) -> bool {
     let shared = wrong.chars().zip(name.chars()).take_while(|(a, b)| a == b).count();
     shared >= 3 && shared * 4 >= wrong.chars().count() * 3
+}
+
+/// Whether one stands in the other: `prio` and `priority`, `breaker` and `circuit_breaker`. What
+/// is negated does not stand for its negation.
+fn is_part(wrong: &str, name: &str) -> bool {
+    const SHORTEST: usize = 3;
+    let (short, long) = if wrong.len() < name.len() { (wrong, name) } else { (name, wrong) };
+    short.len() >= SHORTEST && long.contains(short) && !wrong.starts_with("not")
 }
 
 /// `a`, `b`, `c`

@@ -163,6 +163,10 @@ fn between(right: Const) -> Result<Op, Problem> {
     };
     match ends.as_slice() {
         [low @ Const::Number(_), high @ Const::Number(_)] | [low @ Const::Str(_), high @ Const::Str(_)] => {
+            if is_above(low, high) {
+                let message = "`between` has its lower end above its upper end: nothing lies there";
+                return Err(Problem::new(Code::BadValue, message, "swap the two ends"));
+            }
             Ok(Op::Between(low.clone(), high.clone()))
         }
         _ => {
@@ -172,8 +176,20 @@ fn between(right: Const) -> Result<Op, Problem> {
     }
 }
 
+fn is_above(low: &Const, high: &Const) -> bool {
+    match (low, high) {
+        (Const::Number(low), Const::Number(high)) => low > high,
+        (Const::Str(low), Const::Str(high)) => low > high,
+        _ => false,
+    }
+}
+
 fn glob(text: Box<str>) -> Result<Op, Problem> {
     if !Glob::is_glob(&text) {
+        if text.contains('}') {
+            let remedy = "write `\\}` to mean the character itself";
+            return Err(Problem::new(Code::BadValue, "no glob: `}` has no partner", remedy));
+        }
         return Ok(Op::Matches(Pattern::Exact(text)));
     }
     match Glob::parse(&text) {

@@ -58,6 +58,11 @@ fn named<T: Copy>(name: &str, of: &str, all: &[(&'static str, T)]) -> Result<T, 
     Err(Problem::new(Code::UnknownField, message, suggestion))
 }
 
+/// A path where only the context can be meant, so that `context.` says nothing more.
+pub(super) fn in_context(text: &str) -> &str {
+    text.strip_prefix("context.").unwrap_or(text)
+}
+
 /// The segments of a dotted path.
 pub(super) fn segments(text: &str) -> Result<Vec<Box<str>>, Problem> {
     let segments: Vec<Box<str>> = text.split('.').map(Into::into).collect();

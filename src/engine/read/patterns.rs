@@ -107,6 +107,14 @@ pub(super) fn pattern(field: Field<'_>, found: &mut Findings) -> Option<Pattern>
 /// A text as a pattern: a glob where it has a sign of one.
 pub(super) fn glob_or_exact(text: &str, field: Field<'_>, found: &mut Findings) -> Option<Pattern> {
     if !Glob::is_glob(text) {
+        if text.contains('}') {
+            field.bad_value(
+                "has a `}` without its partner",
+                "write `\\}` to mean the character itself",
+                found,
+            );
+            return None;
+        }
         return Some(Pattern::Exact(text.into()));
     }
     if !found.affords_globs() {

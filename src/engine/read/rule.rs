@@ -1,7 +1,9 @@
 //! One rule of a bundle (design 1.4).
 
 use super::form::{Field, Form, Kind, Known, Shape};
+use super::nearest::{listed, nearest};
 use super::take::Choices;
+use super::tree::Node;
 use super::{Findings, effect, patterns, shown, spelling};
 use crate::id::RuleId;
 use crate::model::{
@@ -140,15 +142,12 @@ fn who(field: Field<'_>, found: &mut Findings) -> Option<Patterns> {
     patterns::patterns(field, found).filter(|list| !list.iter().any(is_all))
 }
 
-/// `global`, a level, or a level and its value.
+/// `global`, or a level and its value.
 fn scope(field: Field<'_>, found: &mut Findings) -> Option<Scope> {
-    let remedy = "write `global`, or a level and its value: `{tenant: acme}`";
     if let Some(text) = field.node.text() {
-        if text == "global" {
-            return Some(Scope::Global);
-        }
-        return field.choice(LEVELS, found).map(|level| Scope::Level(level, None));
+        return bare_scope(text, field, found);
     }
+    let remedy = "write `global`, or a level and its value: `{tenant: acme}`";
     if field.node.entries().is_none() {
         field.wrong_type(remedy, found);
         return None;
@@ -158,7 +157,7 @@ fn scope(field: Field<'_>, found: &mut Findings) -> Option<Scope> {
     match (levels.next(), levels.next()) {
         (Some((level, value)), None) => {
             let value = patterns::pattern(value, found)?;
-            Some(Scope::Level(level, Some(value)))
+            Some(Scope::Level(level, value))
         }
         // a level that does not exist was reported
         (None, _) if field.node.entries().is_some_and(|e| !e.is_empty()) => None,
@@ -168,6 +167,28 @@ fn scope(field: Field<'_>, found: &mut Findings) -> Option<Scope> {
             None
         }
     }
+}
+
+/// A scope in one word: `global`. A level alone would restrict nothing, and look as if it did.
+fn bare_scope(text: &str, field: Field<'_>, found: &mut Findings) -> Option<Scope> {
+    if text == "global" {
+        return Some(Scope::Global);
+    }
+    let levels = LEVELS.iter().map(|(name, _)| *name);
+    let what = match levels.clone().any(|level| level == text) {
+        true => format!("names the level `{text}` and no value of it"),
+        false => format!("cannot be {}", shown(text)),
+    };
+    let remedy = match nearest(text, levels.clone().chain(["global"])) {
+        Some("global") => "write `global`".to_owned(),
+        Some(level) => format!("write `{{{level}: acme}}`"),
+        None => {
+            let levels = listed(levels.filter(|level| *level != "application"));
+            format!("write `global`, or one of {levels} and its value: `{{tenant: acme}}`")
+        }
+    };
+    field.bad_value(&what, &remedy, found);
+    None
 }
 
 fn target(form: &Form<'_>, found: &mut Findings) -> Target {
@@ -192,7 +213,13 @@ fn when(field: Field<'_>, found: &mut Findings) -> Option<Placed<Box<str>>> {
         found.error_with(Code::OutOfBounds, field.node.place, message, "split the rule");
         return None;
     }
-    Some(Placed { value: text.into(), place: field.node.place })
+    expression(field.node)
+}
+
+/// A text that is short enough for a `when`.
+pub(super) fn expression(node: &Node) -> Option<Placed<Box<str>>> {
+    let text = node.text().filter(|text| !text.is_empty() && text.len() <= WHEN_BYTES)?;
+    Some(Placed { value: text.into(), place: node.place })
 }
 
 fn reason(form: &Form<'_>, found: &mut Findings) -> Box<str> {

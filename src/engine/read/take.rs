@@ -127,7 +127,7 @@ impl<'n> Field<'n> {
         let Some(text) = self.node.text() else {
             return self.seconds(Least::Zero, found);
         };
-        let span = span_of(text);
+        let span = seconds_of(text).and_then(Span::from_seconds);
         if span.is_none() {
             let remedy = "write seconds, or a text such as `300ms`, `1.5s`, `2m`, `1h30m`";
             self.bad_value(&format!("is {}, no span of time", shown(text)), remedy, found);
@@ -253,13 +253,7 @@ impl<'n> Form<'n> {
     }
 }
 
-/// The span of time that a text such as `1h30m`, `1.5s` or `300ms` says.
-#[must_use]
-pub fn span_of(text: &str) -> Option<Span> {
-    seconds_of(text).and_then(Span::from_seconds)
-}
-
-/// The seconds of such a text.
+/// The seconds of `1h30m`, `1.5s`, `300ms`.
 fn seconds_of(text: &str) -> Option<f64> {
     let mut seconds = 0.0;
     let mut rest = text;

@@ -9,7 +9,7 @@ use crate::decide::{Answer, Decision, Obligations, RuleOutcome, RuleTrace};
 use crate::model::{Approval, Caps, Disposition};
 use crate::time::WallTime;
 use crate::unit::Span;
-use crate::value::number_to_json;
+use crate::value::{number_to_json, to_json};
 use serde_json::{Map, Value, json};
 
 /// The decision as JSON.
@@ -63,8 +63,8 @@ fn trace(trace: &RuleTrace<'_>) -> Value {
     all.insert("rule_id".into(), trace.rule.as_str().into());
     all.insert("outcome".into(), outcome.into());
     put_text(&mut all, "condition", &trace.condition);
-    if let Some(actual) = &trace.actual {
-        all.insert("actual".into(), actual.clone());
+    if let Some(actual) = trace.actual {
+        all.insert("actual".into(), to_json(actual));
     }
     put_text(&mut all, "error", &trace.error);
     Value::Object(all)

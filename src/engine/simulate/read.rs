@@ -99,6 +99,18 @@ fn bundle(field: Field<'_>, found: &mut Findings) -> Option<BundleAt> {
 
 /// A case, or the cases of its rows.
 fn case(field: Field<'_>, found: &mut Findings) -> Vec<Case> {
+    let has_rows = |entries: &[Entry]| {
+        entries.iter().any(|entry| &*entry.key == "each" && entry.node.content != Content::Null)
+    };
+    let Some(entries) = field.node.entries().filter(|entries| !has_rows(entries)) else {
+        return named_case(field, found);
+    };
+    let content = Content::Map(Arc::new(rows::without_table(entries, found)));
+    let node = Node { place: field.node.place, content };
+    named_case(Field { node: &node, ..field }, found)
+}
+
+fn named_case(field: Field<'_>, found: &mut Findings) -> Vec<Case> {
     let Some(form) = Form::open(field, &CASE, found) else { return vec![] };
     let name = match form.required("name", found).map(|name| (name, name.node.text())) {
         Some((_, Some(text))) if !text.is_empty() => text,

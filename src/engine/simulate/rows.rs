@@ -24,25 +24,40 @@ pub(super) fn expand(entries: &[Entry], rows: &[Node], found: &mut Findings) -> 
     let mut used = BTreeSet::new();
     let mut all = vec![];
     for row in rows {
-        let Some(variables) = row.entries() else {
+        let Some(written) = row.entries() else {
             let message = format!("a row of `each` is a map of variables, not {}", row.content.type_name());
             found.error(Code::WrongType, row.place, message);
             continue;
         };
-        let mut filling = Filling { variables, used: &mut used, found };
+        let (expect, variables): (Vec<&Entry>, Vec<&Entry>) =
+            written.iter().partition(|variable| &*variable.key == EXPECT);
+        let variables = without_table(variables, found);
+        let mut filling = Filling { variables: &variables, row: row.place.line, used: &mut used, found };
         let mut case: Vec<Entry> = entries.iter().map(|entry| filling.entry(entry)).collect();
-        if let Some(expect) = variables.iter().find(|variable| &*variable.key == EXPECT) {
-            merge(&mut case, expect);
+        if let Some(expect) = expect.first() {
+            merge(&mut case, &filling.entry(expect));
         }
-        all.push(Row { label: label(variables), place: row.place, case });
+        all.push(Row { label: label(&variables), place: row.place, case });
     }
     report_unused(rows, &used, found);
     all
 }
 
+/// Entries that no row gives values to: `$$name` is the text `$name` there too, and `$name` would
+/// test something else than it says.
+pub(super) fn without_table<'e>(
+    entries: impl IntoIterator<Item = &'e Entry>,
+    found: &mut Findings,
+) -> Vec<Entry> {
+    let mut filling = Filling { variables: &[], row: 0, used: &mut BTreeSet::new(), found };
+    entries.into_iter().map(|entry| filling.entry(entry)).collect()
+}
+
 /// Replaces `$name` by the value of that name in the row. `$$name` is the text `$name`.
 struct Filling<'a> {
     variables: &'a [Entry],
+    /// The line of the row; 0 where there is none.
+    row: u32,
     used: &'a mut BTreeSet<Arc<str>>,
     found: &'a mut Findings,
 }
@@ -73,7 +88,7 @@ impl Filling<'_> {
         if name.starts_with('$') {
             return Node { place: node.place, content: Content::Text(name.into()) };
         }
-        match self.variables.iter().find(|variable| *variable.key == *name && name != EXPECT) {
+        match self.variables.iter().find(|variable| *variable.key == *name) {
             Some(variable) => {
                 self.used.insert(Arc::clone(&variable.key));
                 Node { place: variable.node.place, content: variable.node.content.clone() }
@@ -86,11 +101,15 @@ impl Filling<'_> {
     }
 
     fn missing(&mut self, name: &str, place: Place) {
-        let row = self.variables.first().map_or(0, |variable| variable.place.line);
-        let message = format!("the row at line {row} has no `{name}`");
-        let known = self.variables.iter().map(|variable| &*variable.key).filter(|name| *name != EXPECT);
-        let remedy = match nearest(name, known) {
+        let message = match self.row {
+            0 => format!("nothing gives `${name}` a value"),
+            row => format!("the row at line {row} has no `{name}`"),
+        };
+        let remedy = match nearest(name, self.variables.iter().map(|variable| &*variable.key)) {
             Some(nearest) => format!("write `${nearest}`, or `$${name}` for the text itself"),
+            None if self.row == 0 => {
+                format!("give it one by `each`, or write `$${name}` for the text itself")
+            }
             None => format!("add it to the row, or write `$${name}` for the text itself"),
         };
         self.found.error_with(Code::UnknownReference, place, message, remedy);
@@ -124,8 +143,7 @@ fn label(variables: &[Entry]) -> String {
         let end = if cut.len() < text.len() { "…" } else { "" };
         format!("{}={cut}{end}", variable.key)
     };
-    let variables = variables.iter().filter(|variable| &*variable.key != EXPECT);
-    variables.map(value).collect::<Vec<_>>().join(", ")
+    variables.iter().map(value).collect::<Vec<_>>().join(", ")
 }
 
 /// As it would be written: a text that looks like something else in quotes.

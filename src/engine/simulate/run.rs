@@ -9,6 +9,7 @@ use super::suite::{Ask, Case, Question, Suite};
 use crate::compile::Compiled;
 use crate::decide::{Explanation, RuleOutcome, RuleTrace, Scratch, explain};
 use crate::model::Finding;
+use crate::value::to_json;
 use serde_json::{Value, json};
 
 /// Why a case with steps is not run.
@@ -104,8 +105,8 @@ pub fn line(trace: &RuleTrace<'_>) -> String {
     if !trace.condition.is_empty() {
         line.push_str(&format!(": {}", trace.condition));
     }
-    if let Some(actual) = &trace.actual {
-        line.push_str(&format!(" (got {actual})"));
+    if let Some(actual) = trace.actual {
+        line.push_str(&format!(" (got {})", to_json(actual)));
     }
     if !trace.error.is_empty() {
         line.push_str(&format!(": {}", trace.error));

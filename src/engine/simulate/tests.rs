@@ -114,6 +114,31 @@ fn a_mistake_in_a_table_is_reported_once() {
 }
 
 #[test]
+fn a_variable_without_a_value_is_no_text() {
+    let case = |lines: &str| format!("cases: [{{name: t, expect: {{effect: DENY}}, {lines}}}]");
+    for (lines, message, remedy) in [
+        ("request: {action: {name: $a}}", "nothing gives `$a` a value", "`$$a` for the text itself"),
+        ("request: {action: {name: b}, context: {x: [$a]}}", "nothing gives `$a` a value", "by `each`"),
+        ("request: {action: {name: $a}}, each: [{a: $b}]", "nothing gives `$b` a value", "`$$b`"),
+        ("request: {action: {name: $a}}, each: [{a: x}, {}]", "has no `a`", "add it to the row"),
+        (
+            "request: {action: {name: $a}}, each: [{a: x, expect: {rule_id: $aa}}]",
+            "has no `aa`",
+            "write `$a`",
+        ),
+    ] {
+        let findings = suite(&case(lines)).findings;
+        let [finding] = findings.as_slice() else { panic!("{lines}: {findings:#?}") };
+        let suggestion = finding.suggestion.as_deref().unwrap_or_default();
+        assert!(finding.message.contains(message) && suggestion.contains(remedy), "{lines}: {finding:?}");
+    }
+    let sequence = "cases: [{name: s, sequence: [{at: 1s, authorize: {action: {name: $a}}}]}]";
+    assert_eq!(suite(sequence).findings.len(), 1);
+    let escaped = "request: {action: {name: $$a}}, each: null";
+    assert!(suite(&case(escaped)).findings.is_empty());
+}
+
+#[test]
 fn coverage_names_what_no_case_shows() {
     let cases = "cases:
   - {name: a, request: {action: {name: pay}, context: {amount: 5, ok: true}}, expect: {effect: ALLOW}}

@@ -94,7 +94,7 @@ fn pays(effect: Option<StopEffect>) -> Vec<ReasonCode> {
     let desk = Desk { bundle: &bundle, guards: &guards, ledger, environment: "default", stops: &stops };
     let at = At { now: at(0), wall: WallTime::from_nanos(0) };
     let mut tools = Tools::seeded(1);
-    let (told, _) = desk.explain(&request, at, &mut NoGrants, &mut tools);
+    let told = desk.explain(&request, at, &mut NoGrants, &mut tools);
     assert_eq!(told.rules.is_empty(), effect.is_some(), "rules are not asked");
     let decide = |tools: &mut Tools| {
         let decision = desk.authorize(&request, at, Flush::Alone(0), &mut NoGrants, tools).decision;

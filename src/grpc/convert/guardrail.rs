@@ -1,6 +1,6 @@
 //! What guardrails say to the wire.
 
-use tollgate_engine::decide::RetryPlan;
+use tollgate_engine::decide::{GuardrailTrace, RetryPlan};
 use tollgate_engine::guardrail::refused::Measure;
 use tollgate_engine::guardrail::verdict::{Limit, Refusal, RefusalEffect};
 use tollgate_engine::model::guardrail::ErrorKind;
@@ -40,6 +40,20 @@ pub(super) fn refusal(refusal: &Refusal<'_>) -> pb::Refusal {
         effect: effect.into(),
         reason_code: refusal.code.number(),
         retry_after: wait.map(duration),
+    }
+}
+
+/// The account of a guardrail, as it travels.
+#[must_use]
+pub fn trace(trace: &GuardrailTrace<'_>) -> pb::GuardrailTrace {
+    let refusal = trace.refusal.as_ref().map(refusal);
+    pb::GuardrailTrace {
+        guardrail: trace.guard.name.as_str().to_owned(),
+        shadow: trace.guard.is_shadow(),
+        would_refuse: refusal.is_some(),
+        retry_after: refusal.and_then(|refusal| refusal.retry_after),
+        limits: trace.rooms.iter().map(|room| limit(&Limit { guard: trace.guard, room: *room })).collect(),
+        breaker_state: trace.breaker.map(|state| state.name().to_owned()).unwrap_or_default(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 use tollgate_engine::decide::{RuleOutcome, RuleTrace};
+use tollgate_engine::value::to_json;
 
 use crate::pb;
 
@@ -26,7 +27,7 @@ pub fn rule_trace(trace: RuleTrace<'_>) -> pb::RuleTrace {
         rule_id: trace.rule.as_str().to_owned(),
         outcome: outcome.into(),
         condition: trace.condition,
-        actual: trace.actual.map(|actual| shown(actual).into()),
+        actual: trace.actual.map(|actual| shown(to_json(actual)).into()),
         error: trace.error,
     }
 }

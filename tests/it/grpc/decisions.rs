@@ -110,6 +110,38 @@ async fn an_explanation_accounts_for_the_rules_and_counts_nothing() {
     assert_eq!(served.plane.status().decisions, 0);
 }
 
+/// A bundle of more rules than an explanation accounts for; the first hundred speak of another agent.
+fn many_rules() -> String {
+    let rule = |at: u32| {
+        let agent = if at < 100 { "another" } else { "inbox" };
+        format!(
+            "- {{id: rule-{at:04}, agent: {agent}, effect: deny, reason: Because it is so, conditions: {{note: {at}}}}}\n"
+        )
+    };
+    let off = "- {id: is-off, effect: deny, enabled: false, reason: Because it is so}\n";
+    let rules: String = (0..1_050).map(rule).collect();
+    format!("format: tollgate/v1\nversion: 1.0.0\nrules:\n{off}{rules}")
+}
+
+#[tokio::test]
+async fn of_many_rules_those_whose_target_fits_come_first() {
+    let plane = served::plane();
+    served::install(&plane, &many_rules());
+    let served = Served::start(plane);
+    let long = "x".repeat(60_000);
+    let sent = pb::ExplainRequest { request: Some(request("send", json!({"note": long}))) };
+    let rules = served.client().await.explain(sent).await.unwrap().into_inner().rules;
+    assert_eq!(rules.len(), 1_000);
+    let at = |at: usize| (rules[at].rule_id.as_str(), rules[at].condition.as_str(), rules[at].outcome());
+    assert_eq!(at(0), ("rule-0100", "note == 100", RuleOutcome::False));
+    assert_eq!(at(949), ("rule-1049", "note == 1049", RuleOutcome::False));
+    assert_eq!(at(950), ("is-off", "", RuleOutcome::Disabled));
+    assert_eq!(at(951), ("rule-0000", "target: agent", RuleOutcome::False));
+    assert_eq!(at(999), ("rule-0048", "target: agent", RuleOutcome::False));
+    let shown = rules[0].actual.as_ref().map(serde_json::Value::from);
+    assert!(shown.is_some_and(|text| text.as_str().is_some_and(|text| text.starts_with("xxx"))));
+}
+
 #[tokio::test]
 async fn a_bad_request_is_told_field_by_field() {
     let served = Served::with_bundle();

@@ -116,10 +116,7 @@ fn to_int<'a>(of: &Val<'a>) -> Outcome<'a> {
     let int = match of {
         Val::Int(n) => Some(*n),
         Val::Double(n) => truncated(*n),
-        Val::Text(text) => {
-            // CEL reads a sign and digits; Rust would take a `+` too.
-            (!text.starts_with('+')).then(|| text.parse().ok()).flatten()
-        }
+        Val::Text(text) => text.parse().ok(),
         Val::Time(at) => Some(at.as_secs().saturating_sub(i64::from(at.subsec_nanos() < 0))),
         _ => None,
     };

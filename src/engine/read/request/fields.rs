@@ -73,41 +73,56 @@ const MOST_COUNTED: u64 = 1 << 53;
 /// not what was meant; null is absence, as in the JSON of protobuf.
 #[must_use]
 pub fn document(field: Field<'_>, bounds: &RequestBounds, found: &mut Findings) -> Option<RequestDocument> {
-    let form = Form::open(field, &REQUEST, found)?;
-    let mut read = Reader { bounds, found };
-    let action = match form.present("action") {
-        Some(field) => read.action(field),
-        None => {
-            let remedy = "add `action: {name: ...}`";
-            read.found.error_with(Code::MissingField, form.place, "a request needs `action`", remedy);
-            None
-        }
-    };
-    Some(RequestDocument {
-        subject: form.present("subject").and_then(|f| read.subject(f)).unwrap_or_default(),
-        context: form.present("context").and_then(|f| read.context(f)).unwrap_or_default(),
-        environment: read.name(&form, "environment"),
-        mode: read.name(&form, "mode"),
-        phase: form.present("phase").and_then(|f| phase(f, read.found)).unwrap_or_default(),
-        priority: form.present("priority").and_then(|f| f.whole(i32::MIN, i32::MAX, read.found)),
-        estimate: form.present("estimate").and_then(|f| read.estimate(f)).unwrap_or_default(),
-        batch_id: read.name(&form, "batch_id"),
-        request_id: read.name(&form, "request_id"),
-        attempt: form.present("attempt").and_then(|f| f.whole(0, u32::MAX, read.found)).unwrap_or_default(),
-        grants: read.texts(&form, "grants", bounds.grants, bounds.string_bytes),
-        dry_run: form.present("dry_run").and_then(|f| f.boolean(read.found)).unwrap_or_default(),
-        time_left: form.present("time_left").and_then(|f| f.duration(read.found)),
-        // last, so that what is wrong with the others is reported too
-        action: action?,
-    })
+    Reader { bounds, of_action: true, found }.document(field)
+}
+
+/// The same of a request that may be about no action in particular: what Budget is asked with.
+#[must_use]
+pub fn facts(field: Field<'_>, bounds: &RequestBounds, found: &mut Findings) -> Option<RequestDocument> {
+    Reader { bounds, of_action: false, found }.document(field)
 }
 
 struct Reader<'a> {
     bounds: &'a RequestBounds,
+    /// Whether it must be about an action.
+    of_action: bool,
     found: &'a mut Findings,
 }
 
 impl Reader<'_> {
+    fn document(&mut self, field: Field<'_>) -> Option<RequestDocument> {
+        let form = Form::open(field, &REQUEST, self.found)?;
+        let action = match form.present("action") {
+            Some(field) => self.action(field),
+            None if !self.of_action => Some(ActionDocument::default()),
+            None => {
+                let remedy = "add `action: {name: ...}`";
+                self.found.error_with(Code::MissingField, form.place, "a request needs `action`", remedy);
+                None
+            }
+        };
+        Some(RequestDocument {
+            subject: form.present("subject").and_then(|f| self.subject(f)).unwrap_or_default(),
+            context: form.present("context").and_then(|f| self.context(f)).unwrap_or_default(),
+            environment: self.name(&form, "environment"),
+            mode: self.name(&form, "mode"),
+            phase: form.present("phase").and_then(|f| phase(f, self.found)).unwrap_or_default(),
+            priority: form.present("priority").and_then(|f| f.whole(i32::MIN, i32::MAX, self.found)),
+            estimate: form.present("estimate").and_then(|f| self.estimate(f)).unwrap_or_default(),
+            batch_id: self.name(&form, "batch_id"),
+            request_id: self.name(&form, "request_id"),
+            attempt: form
+                .present("attempt")
+                .and_then(|f| f.whole(0, u32::MAX, self.found))
+                .unwrap_or_default(),
+            grants: self.texts(&form, "grants", self.bounds.grants, self.bounds.string_bytes),
+            dry_run: form.present("dry_run").and_then(|f| f.boolean(self.found)).unwrap_or_default(),
+            time_left: form.present("time_left").and_then(|f| f.duration(self.found)),
+            // last, so that what is wrong with the others is reported too
+            action: action?,
+        })
+    }
+
     fn subject(&mut self, field: Field<'_>) -> Option<SubjectDocument> {
         let form = Form::open(field, &SUBJECT, self.found)?;
         Some(SubjectDocument {
@@ -134,7 +149,8 @@ impl Reader<'_> {
             handler: self.name(&form, "handler"),
             tags: self.names(&form, "tags"),
         };
-        if action.name.is_empty() && form.present("name").is_none_or(|f| f.node.text() == Some("")) {
+        let nameless = action.name.is_empty() && self.of_action;
+        if nameless && form.present("name").is_none_or(|f| f.node.text() == Some("")) {
             let remedy = "name what is to be done";
             self.found.error_with(Code::MissingField, form.place, "`action` needs `name`", remedy);
         }

@@ -3,7 +3,7 @@
 
 mod fields;
 
-pub use fields::document;
+pub use fields::{document, facts};
 
 use super::form::Field;
 use super::{Findings, SourceFile, tree};

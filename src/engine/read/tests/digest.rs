@@ -43,6 +43,8 @@ fn spellings_share_a_digest() {
         &["target: {application: x}", "target: {apps: [x]}"],
         &["target: {stageHandlerNames: a}", "target: {stage_handler_names: [a]}"],
         &["scope: {application: x}", "scope: {app: x}", "scope: {app: {eq: x}}"],
+        &["phase: enqueue", "target: {phases: [enqueue]}", "target: {phases: enqueue}"],
+        &["phase: any\ntarget: {tools: a}", "target: {phases: any, tools: [a]}"],
         &["onUnavailable: deny", "on_unavailable: deny"],
         &["metadata: {a: 1.0, b: [x]}", "metadata: {b: [x], a: 1}", "metadata: {\"a\": 1e0, \"b\": [\"x\"]}"],
     ] {
@@ -53,6 +55,12 @@ fn spellings_share_a_digest() {
         digest(&format!("{HEAD}rules: [{{id: abc, effect: {effect}, reason: Because it is so}}]"))
     };
     assert_eq!(with("needs_approval"), with("require_approval"));
+    let binding = |bind: &str| with(&format!("require_approval, approval: {{bind: [{bind}, z]}}"));
+    assert_eq!(binding("a.b"), binding("context.a.b"));
+    assert_ne!(binding("a.b"), binding("context.context.a.b"));
+    let declaring =
+        |path: &str| digest(&format!("{HEAD}fields: {{z: {{type: list}}, {path}: {{type: map}}}}"));
+    assert_eq!(declaring("a.b"), declaring("context.a.b"));
     let keyed = |key: &str| {
         let rules = format!("{{limit: 1, window_seconds: 1, key_by: {key}}}");
         digest(&format!("{HEAD}guardrails: [{{name: g, type: rate_limit, rules: {rules}}}]"))
@@ -78,6 +86,10 @@ fn different_documents_have_different_digests() {
         "agent: '*'",
         "agent: [a, b]",
         "agent: [b, a]",
+        "phase: any",
+        "phase: enqueue",
+        "phase: enqueue\ntarget: {tools: a}",
+        "target: {}",
         "metadata: {sourceId: 1}",
         "metadata: {source_id: 1}",
         // what is said outright is another document than its default left out

@@ -89,7 +89,32 @@ fn conflicts_name_both_places() {
         ),
         (
             vec![("a.yaml", MAIN), ("b.yaml", "format: tollgate/v2"), ("c.yaml", "- 1")],
-            vec!["wrong-type 1:1 `the document` is a list; write a bundle as a map"],
+            vec![
+                "bad-value 1:9 `format` is `tollgate/v2`; write `tollgate/v1`",
+                "wrong-type 1:1 `the document` is a list; write a bundle as a map",
+            ],
+        ),
+        (
+            vec![("a.yaml", "rules: [{id: one, effect: dney}]"), ("b.yaml", "rule: []")],
+            vec![
+                "missing-field 1:1 no file of the folder has a `version`; add `version: 1.0.0` beside `format: tollgate/v1`",
+                "missing-reason 1:9 the rule has no reason; say in 10 to 256 characters why the rule is there",
+                "bad-value 1:27 `effect` cannot be `dney`; write `deny`",
+                "unknown-field 1:1 `rule` is no field of a bundle; write `rules`",
+            ],
+        ),
+        (
+            vec![
+                ("a.yaml", "version: 1.0.0\ndata: {x: 1"),
+                ("b.yaml", "noets: x\nrules: [{id: one, effect: dney, conditions: {'>>a': 1, data.x: 1}}]"),
+            ],
+            vec![
+                "syntax 2:7 the bracket is never closed; close it with `]` or `}`",
+                "unknown-field 1:1 `noets` is no field of a bundle; write `notes`",
+                "missing-reason 2:9 the rule has no reason; say in 10 to 256 characters why the rule is there",
+                "bad-value 2:27 `effect` cannot be `dney`; write `deny`",
+                "bad-operator 2:46 `>>` is no operator; write `>`",
+            ],
         ),
         (
             vec![("a.yaml", "a: ["), ("b.yaml", "b: \"")],
@@ -109,6 +134,33 @@ fn conflicts_name_both_places() {
         assert_eq!(reading.findings.iter().map(told).collect::<Vec<_>>(), want, "{files:?}");
         assert!(reading.bundle.is_none());
     }
+}
+
+#[test]
+fn the_expressions_of_a_broken_bundle_are_a_draft() {
+    let using = |rest: &str| format!("rules: [{{id: uses, reason: Because it is so, when: 'a >', {rest}}}]");
+    let is_one = |reading: &Reading, has_data: bool| {
+        let draft = reading.draft.as_ref().unwrap();
+        let [only] = draft.expressions.as_slice() else { panic!("{draft:?}") };
+        assert_eq!((only.rule.as_deref(), &*only.when.value), (Some("uses"), "a >"));
+        assert_eq!(&*reading.files[usize::from(only.when.place.file)], "b.yaml");
+        assert_eq!(draft.data.is_some(), has_data);
+    };
+    for (main, other, has_data) in [
+        ("format: tollgate/v1\nversion: 1.2.0\nnote: x\n", "effect: deny", true),
+        ("format: tollgate/v1\nversion: one\n", "effect: deny", true),
+        ("format: tollgate/v1\n", "effect: deny", true),
+        ("format: tollgate/v1\nversion: 1.0.0\n", "efect: deny", true),
+        ("format: tollgate/v1\nversion: 1.0.0\ndata: [1]\n", "effect: deny", false),
+        ("format: tollgate/v1\nversion: [\n", "effect: deny", false),
+    ] {
+        let reading = read(&[("a.yaml", main), ("b.yaml", &using(other))]);
+        assert!(reading.bundle.is_none() && !reading.findings.is_empty(), "{main}");
+        is_one(&reading, has_data);
+    }
+    let whole = read(&[("a.yaml", MAIN), ("b.yaml", &rule("one"))]);
+    assert!(whole.bundle.is_some() && whole.draft.is_none());
+    assert!(read(&[("a.yaml", "a: [")]).draft.is_none());
 }
 
 #[test]

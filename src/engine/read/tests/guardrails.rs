@@ -178,6 +178,24 @@ fn rules_that_make_no_sense_say_why() {
         ),
         (
             LIMIT,
+            "{limit: 5, window_seconds: 1, key_by: context}",
+            "unknown-reference 6:50 `context` is no dimension",
+            "`context.` and the path",
+        ),
+        (
+            LIMIT,
+            "{limit: 5, window_seconds: 1, key_by: subject.tenant}",
+            "unknown-reference 6:50 `subject.tenant` is no dimension",
+            "write `tenant`",
+        ),
+        (
+            LIMIT,
+            "{limit: 5, window_seconds: 1, key_by: stage_name}",
+            "unknown-reference 6:50 `stage_name` is no dimension",
+            "write `stage`",
+        ),
+        (
+            LIMIT,
             "{limit: 5, window_seconds: 1, key_by: [color]}",
             "unknown-reference 6:51 `color` is no dimension",
             "`context.color`",

@@ -37,7 +37,7 @@ fn every_field_of_the_page_is_read() {
     let [rule] = bundle.rules.as_slice() else { panic!() };
     assert_eq!(rule.agent.as_ref().map(Vec::len), Some(2));
     assert_eq!(rule.action, Some(vec![exact("a*")]));
-    assert_eq!(rule.scope, Scope::Level(ScopeLevel::Tenant, Some(exact("acme"))));
+    assert_eq!(rule.scope, Scope::Level(ScopeLevel::Tenant, exact("acme")));
     assert_eq!(rule.target.environments, Some(vec![exact("production")]));
     assert_eq!(rule.target.apps, Some(vec![exact("shop")]));
     assert_eq!(rule.target.tags_exclude, Some(vec![exact("b")]));
@@ -92,9 +92,8 @@ fn phases_are_names_or_globs_over_them() {
 fn scopes_are_global_or_one_level() {
     for (lines, want) in [
         ("scope: global", Scope::Global),
-        ("scope: tenant", Scope::Level(ScopeLevel::Tenant, None)),
-        ("scope: {application: shop}", Scope::Level(ScopeLevel::App, Some(exact("shop")))),
-        ("scope: {tool: {eq: 'a*'}}", Scope::Level(ScopeLevel::Tool, Some(exact("a*")))),
+        ("scope: {application: shop}", Scope::Level(ScopeLevel::App, exact("shop"))),
+        ("scope: {tool: {eq: 'a*'}}", Scope::Level(ScopeLevel::Tool, exact("a*"))),
     ] {
         assert_eq!(clean(&with_rule(lines)).rules[0].scope, want, "{lines}");
     }
@@ -104,6 +103,7 @@ fn scopes_are_global_or_one_level() {
 fn a_rule_that_is_wrong_says_where_and_what_to_write() {
     for (lines, start, also) in [
         ("prioritty: 5", "unknown-field 7:5 `prioritty` is no field of a rule", "write `priority`"),
+        ("prio: 5", "unknown-field 7:5 `prio` is no field of a rule", "write `priority`"),
         ("zzzzzzzz: 5", "unknown-field 7:5 `zzzzzzzz` is no field of a rule", "remove it"),
         ("priority: '5'", "wrong-type 7:15 `priority` is text", "write a whole number"),
         ("priority: 1.5", "bad-value 7:15 `priority` is 1.5", "whole number from -2147483648"),
@@ -122,6 +122,8 @@ fn a_rule_that_is_wrong_says_where_and_what_to_write() {
         ("agent: ''", "bad-value 7:12 `agent` is empty", "leave it out"),
         ("agent: [a, 5]", "wrong-type 7:16 an element of `agent` is a number", "quotes"),
         ("agent: 'a['", "bad-value 7:12 `agent` is no glob: `[` has no partner", "`\\[`"),
+        ("agent: 'a}'", "bad-value 7:12 `agent` has a `}` without its partner", "`\\}`"),
+        ("target: {tools: [b, 'a}']}", "bad-value 7:25 an element of `tools` has a `}`", "`\\}`"),
         ("agent: {eq: a, ne: b}", "unknown-field 7:20 `ne` is no field of a literal", "`eq`"),
         ("target: {tool: a}", "unknown-field 7:14 `tool` is no field of a target", "write `tools`"),
         ("target:", "wrong-type 7:11 `target` is null", "map"),
@@ -135,7 +137,11 @@ fn a_rule_that_is_wrong_says_where_and_what_to_write() {
         ("target: {tags: [a]}", "wrong-type 7:20 `tags` is a list", "as a map"),
         ("target: {phases: later}", "bad-value 7:22 `phases` cannot be `later`", "`enqueue`"),
         ("phase: any\ntarget: {phases: any}", "bad-value 7:5 `phase` and `target.phases`", "keep one"),
-        ("scope: tenants", "bad-value 7:12 `scope` cannot be `tenants`", "write `tenant`"),
+        ("scope: tenants", "bad-value 7:12 `scope` cannot be `tenants`", "write `{tenant: acme}`"),
+        ("scope: tenant", "bad-value 7:12 `scope` names the level `tenant` and no value", "`{tenant: acme}`"),
+        ("scope: {tenant: null}", "wrong-type 7:21 `tenant` is null", "write text"),
+        ("scope: {tenant: ''}", "bad-value 7:21 `tenant` is empty", "leave it out"),
+        ("scope: everywhere", "bad-value 7:12 `scope` cannot be `everywhere`", "`global`"),
         ("scope: {tenant: a, app: b}", "bad-value 7:12 `scope` names several levels", "`{tenant: acme}`"),
         ("scope: {}", "bad-value 7:12 `scope` names no level", "`global`"),
         ("scope: {user: a}", "unknown-field 7:13 `user` is no field of a scope", "it has"),
