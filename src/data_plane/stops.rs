@@ -250,9 +250,15 @@ impl StopView {
 }
 
 impl Entry {
-    /// Its end told by the wall clock as it goes now.
+    /// Its end told by the wall clock as it goes now, if somebody has set that meanwhile.
     fn seen(&self, at: At) -> StopView {
-        StopView { expires_at: later(at.wall, self.stop.ends().since(at.now)), ..self.view.clone() }
+        const SAME: u64 = 1_000_000_000;
+        let mut view = self.view.clone();
+        let ends = later(at.wall, self.stop.ends().since(at.now));
+        if ends.nanos().abs_diff(view.expires_at.nanos()) > SAME {
+            view.expires_at = ends;
+        }
+        view
     }
 
     fn saved(&self, at: At) -> SavedStop {
