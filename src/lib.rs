@@ -4,6 +4,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod data_plane;
+pub mod events;
 pub mod grpc;
 pub mod http;
 pub mod pb;

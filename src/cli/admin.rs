@@ -18,14 +18,8 @@ pub struct Admin {
     /// The server's admin socket
     #[arg(long, value_name = "PATH", env = "TOLLGATE_ADMIN_UDS", hide_env_values = true)]
     admin_uds: Option<PathBuf>,
-    /// The file with the server's admin token, to ask on its gRPC port
-    #[arg(
-        long,
-        value_name = "PATH",
-        env = "TOLLGATE_ADMIN_TOKEN_FILE",
-        hide_env_values = true,
-        conflicts_with = "admin_uds"
-    )]
+    /// The file with the server's admin token, to ask on its gRPC port; a socket that is named wins
+    #[arg(long, value_name = "PATH", env = "TOLLGATE_ADMIN_TOKEN_FILE", hide_env_values = true)]
     admin_token_file: Option<PathBuf>,
     #[command(flatten)]
     server: Server,
@@ -71,14 +65,14 @@ impl Admin {
     }
 
     fn bearer(&self) -> Result<Bearer, Failure> {
-        let Some(path) = &self.admin_token_file else {
-            if self.admin_uds.is_none() {
-                return Err(Failure::usage(
-                    "which server, and by what right? name its `--admin-uds PATH`, or its `--admin-token-file PATH` \
-                     beside `--address`; the server is started with the same",
-                ));
-            }
+        if self.admin_uds.is_some() {
             return Ok(Bearer(None));
+        }
+        let Some(path) = &self.admin_token_file else {
+            return Err(Failure::usage(
+                "which server, and by what right? name its `--admin-uds PATH`, or its `--admin-token-file PATH` \
+                 beside `--address`; the server is started with the same",
+            ));
         };
         let shown = path.display();
         let text = std::fs::read_to_string(path)

@@ -79,7 +79,7 @@ pub fn text(record: &Value) -> String {
         format!("{}  {}  {}\n", styled(HEAD, at("/approval/id")), styled(style, state), at("/rule_id"));
     let mut row = |name: &str, value: String| {
         if !value.is_empty() {
-            let _ = writeln!(lines, "  {} {value}", styled(FAINT, format!("{name:<9}")));
+            let _ = writeln!(lines, "  {} {}", styled(FAINT, format!("{name:<9}")), harmless(&value));
         }
     };
     let asked = record.get("asked");
@@ -97,4 +97,31 @@ pub fn text(record: &Value) -> String {
     row("until", at("/approval/expires_at").into());
     row("comment", at("/comment").into());
     lines
+}
+
+/// What callers wrote, without what could make a terminal show something else than was asked.
+fn harmless(text: &str) -> String {
+    let turns =
+        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let shown = |c: char| if c.is_control() || turns(c) { c.escape_unicode().to_string() } else { c.into() };
+    text.chars().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_cannot_write_over_what_is_shown() {
+        let record = json!({
+            "state": "PENDING",
+            "rule_id": "ask-first",
+            "asked": {"context": {"to": "a\u{1b}[2Jb"}, "environment": "x\u{202e}y\rz"},
+            "comment": "one\ntwo",
+        });
+        let shown = text(&record);
+        for want in ["a\\u001b[2Jb", "x\\u{202e}y\\u{d}z", "one\\u{a}two"] {
+            assert!(shown.contains(want), "{want}: {shown}");
+        }
+    }
 }

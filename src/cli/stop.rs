@@ -1,9 +1,9 @@
 //! `tollgate stop`
 
 use super::admin::Admin;
+use super::amount;
 use super::exit::{Exit, Outcome};
 use super::output::{self, BAD, CARE, FAINT, HEAD, Output, styled};
-use super::amount;
 use super::reply::operators;
 use crate::pb::{self, StopEffect};
 use clap::ArgGroup;
@@ -54,7 +54,14 @@ struct Set {
     #[arg(long, value_name = "TEXT")]
     reason: String,
     /// Who sets it
-    #[arg(long, value_name = "NAME", env = "USER", hide_env = true, default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "USER",
+        hide_env = true,
+        default_value = "",
+        hide_default_value = true
+    )]
     by: String,
     #[command(flatten)]
     about: About,
@@ -159,7 +166,14 @@ struct Clear {
     #[arg(long, group = "which")]
     all: bool,
     /// Who ends them, for the log
-    #[arg(long, value_name = "NAME", env = "USER", hide_env = true, default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "USER",
+        hide_env = true,
+        default_value = "",
+        hide_default_value = true
+    )]
     by: String,
     #[command(flatten)]
     output: Output,
@@ -237,8 +251,7 @@ impl About {
             ("environments", &self.environment),
         ];
         let named = lists.into_iter().filter(|(_, values)| !values.is_empty());
-        let mut all: Map<String, Value> =
-            named.map(|(name, values)| (name.into(), json!(values))).collect();
+        let mut all: Map<String, Value> = named.map(|(name, values)| (name.into(), json!(values))).collect();
         if !self.tag.is_empty() {
             all.insert("tags".into(), json!({"include": self.tag}));
         }

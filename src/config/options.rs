@@ -142,6 +142,8 @@ options! {
         grace_seconds: Duration = "25" "SECONDS",
         /// The most series of `tollgate_decisions_total`; further ones are counted as `other`.
         metrics_max_series: usize = "2000" "COUNT",
+        /// The newest events, which who follows them can have again. At most ten times the default.
+        events_kept: Count = "10000" "COUNT",
         /// Log lines for people (`text`), for programs (`json`), or by where they go (`auto`).
         log_format: LogFormat = "auto" "FORMAT",
         /// The least severe log lines: `off`, `error`, `warn`, `info`, `debug`, `trace`.

@@ -1,5 +1,8 @@
 //! The approval that a decision asks for, and the grant that answers it.
 
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
 use metrics::counter;
 use tollgate_engine::compile::Compiled;
 use tollgate_engine::decide::{Answer as Effect, Decision, GrantBook, Request};
@@ -16,6 +19,7 @@ use super::answer::OpenApproval;
 use super::approvals::{
     Approvals, Asked, Asker, Entry, Full, Question, Spending, Standing, Token, Undecided,
 };
+use crate::events::{self, ApprovalState, Event};
 use crate::telemetry::metrics::APPROVALS;
 
 /// Why a request is denied when nobody can be asked any more.
@@ -74,6 +78,7 @@ impl DataPlane {
         &self,
         request: &Request<'_>,
         decision: Decision<'a>,
+        decision_id: Uuid,
         now: WallTime,
     ) -> (Decision<'a>, Option<OpenApproval<'a>>) {
         let (Effect::RequireApproval(wanted), Some(rule)) = (&decision.answer, decision.rule) else {
@@ -83,7 +88,7 @@ impl DataPlane {
         if decision.reason_code == ReasonCode::BatchRefused {
             return (decision, None);
         }
-        match self.ask_people(request, &decision, rule, wanted, now) {
+        match self.ask_people(request, (decision_id, &decision), rule, wanted, now) {
             Ok(approval) => (decision, Some(approval)),
             Err(Full) => {
                 let answer = Effect::Deny(Disposition::Raise);
@@ -97,7 +102,7 @@ impl DataPlane {
     fn ask_people<'a>(
         &self,
         request: &Request<'_>,
-        decision: &Decision<'_>,
+        (decision_id, decision): (Uuid, &Decision<'_>),
         rule: &RuleId,
         wanted: &'a Approval,
         now: WallTime,
@@ -113,7 +118,7 @@ impl DataPlane {
                 self.clock.secret_id(now)
             })?;
             if is_new {
-                note(&entry);
+                self.note_approval(&entry, Some(decision_id));
             }
             Some((entry.id, entry.opened_at, entry.news.expires_at))
         };
@@ -139,23 +144,57 @@ impl DataPlane {
                 let signed = self.approvals.signed_by(&entry).join(", ");
                 tracing::info!(approval = %entry.id, signed, "an approval needs more people");
             }
-            _ => note(&entry),
+            Standing::Granted(_) | Standing::Denied | Standing::Expired | Standing::Void => {
+                self.note_approval(&entry, None);
+            }
         }
         Ok(entry)
     }
 
     /// Ends the approvals that nobody answered in time. To be called about every second.
     pub fn sweep_approvals(&self) {
-        self.approvals.sweep(self.clock.wall()).iter().for_each(note);
+        for entry in self.approvals.sweep(self.clock.wall()) {
+            self.note_approval(&entry, None);
+        }
     }
 
     /// Ends the approvals whose rule does not ask for the same any longer.
     pub(super) fn void_changed_approvals(&self, compiled: &Compiled) {
-        let holds = |id: &RuleId, approval: &Approval| {
-            let rule = compiled.source().rules.iter().find(|rule| rule.id == *id && rule.enabled);
-            rule.is_some_and(|rule| rule.effect == RuleEffect::RequireApproval(approval.clone()))
+        let enabled = compiled.source().rules.iter().filter(|rule| rule.enabled);
+        let asking: HashMap<&RuleId, &Approval, RandomState> = enabled
+            .filter_map(|rule| match &rule.effect {
+                RuleEffect::RequireApproval(approval) => Some((&rule.id, approval)),
+                RuleEffect::Allow | RuleEffect::Deny(_) | RuleEffect::Modify(_) => None,
+            })
+            .collect();
+        let holds = |rule: &RuleId, approval: &Approval| asking.get(rule) == Some(&approval);
+        for entry in self.approvals.void_unless(holds) {
+            self.note_approval(&entry, None);
+        }
+    }
+
+    /// Tells and counts that an approval was opened or ended. Never waits.
+    fn note_approval(&self, entry: &Entry, decision_id: Option<Uuid>) {
+        let (became, state) = match entry.news.standing {
+            Standing::Pending => ("opened", ApprovalState::Pending),
+            Standing::Granted(_) => ("granted", ApprovalState::Granted),
+            Standing::Denied => ("denied", ApprovalState::Denied),
+            Standing::Expired => ("expired", ApprovalState::Expired),
+            Standing::Void => ("void", ApprovalState::Void),
         };
-        self.approvals.void_unless(holds).iter().for_each(note);
+        let event = events::Approval {
+            state,
+            approval_id: entry.id,
+            rule_id: entry.rule.as_str().into(),
+            decision_id,
+            tenant: entry.tenant.clone(),
+            agent: entry.agent.clone(),
+            action: entry.action.clone(),
+        };
+        self.events.emit(Event::Approval(event), self.clock.wall());
+        counter!(APPROVALS, "became" => became).increment(1);
+        let (id, rule, action) = (entry.id.to_string(), entry.rule.as_str(), &*entry.action);
+        tracing::info!(approval = id, rule, agent = &*entry.agent, action, became, "approval");
     }
 }
 
@@ -173,18 +212,4 @@ fn question<'q>(
         action: request.action.name,
     };
     Question { digest: asked.digest, rule, approval, asker, asked: &asked.json }
-}
-
-/// Says and counts that an approval was opened or ended.
-fn note(entry: &Entry) {
-    let became = match entry.news.standing {
-        Standing::Pending => "opened",
-        Standing::Granted(_) => "granted",
-        Standing::Denied => "denied",
-        Standing::Expired => "expired",
-        Standing::Void => "void",
-    };
-    counter!(APPROVALS, "became" => became).increment(1);
-    let (id, rule, action) = (entry.id.to_string(), entry.rule.as_str(), &*entry.action);
-    tracing::info!(approval = id, rule, agent = &*entry.agent, action, became, "approval");
 }

@@ -26,6 +26,7 @@ impl DataPlane {
             let nanos = self.clock.moment().since(at.now).nanos();
             if !request.dry_run {
                 record::decision(parts.tally, parts.snapshot, &answer, Some(request), nanos);
+                self.tell_of_decision(parts.refusals, parts.snapshot, &answer, request, at);
             }
             then(answer)
         })
@@ -68,9 +69,10 @@ impl DataPlane {
         at: At,
         Decided { decision, verdict }: Decided<'a>,
     ) -> Answer<'a> {
-        let (decision, approval) = self.with_approval(request, decision, at.wall);
+        let decision_id = self.clock.decision_id(at.wall);
+        let (decision, approval) = self.with_approval(request, decision, decision_id, at.wall);
         let mut answer = Answer {
-            decision_id: self.clock.decision_id(at.wall),
+            decision_id,
             request_id: request.request_id,
             decided_at: at.wall,
             arm: snapshot.arm_of(decision.reason_code),

@@ -34,7 +34,7 @@ impl DataPlane {
         all_or_nothing: bool,
         then: impl FnOnce(Vec<Answer<'_>>) -> R,
     ) -> R {
-        local::with(self, |Parts { snapshot, tools, tally }| {
+        local::with(self, |Parts { snapshot, tools, tally, refusals }| {
             let at = self.at();
             // The flush of the call has a name that no other call has.
             let call = Flush::Unnamed(self.clock.decision_id(at.wall).as_u128());
@@ -50,6 +50,9 @@ impl DataPlane {
                 let request = item.request();
                 if request.is_none_or(|request| !request.dry_run) {
                     record::decision(tally, snapshot, answer, request, nanos);
+                }
+                if let Some(request) = request.filter(|request| !request.dry_run) {
+                    self.tell_of_decision(refusals, snapshot, answer, request, at);
                 }
             }
             then(answers)

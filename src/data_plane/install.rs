@@ -41,6 +41,7 @@ impl DataPlane {
     pub fn offer(&self, offer: &Offer) -> Outcome {
         let one_at_a_time = lock(&self.installing);
         let started = self.clock.monotonic();
+        let mut swapped = None;
         let outcome = match self.prepare(offer) {
             Ok(None) => {
                 self.note(&Outcome::Unchanged);
@@ -49,7 +50,7 @@ impl DataPlane {
             }
             Ok(Some(compiled)) => {
                 self.note(&Outcome::Applied);
-                self.swap(&offer.name, compiled, State::Ready);
+                swapped = Some(self.swap(&offer.name, compiled, State::Ready));
                 let nanos = self.clock.monotonic().saturating_sub(started);
                 let seconds = std::time::Duration::from_nanos(nanos).as_secs_f64();
                 histogram!(BUNDLE_SWAP_DURATION).record(seconds);
@@ -60,6 +61,9 @@ impl DataPlane {
         };
         drop(one_at_a_time);
         self.say(&outcome);
+        if let Some((before, serving)) = swapped {
+            self.tell_of_swap(before.as_deref(), &serving);
+        }
         self.free_retired();
         outcome
     }
@@ -128,7 +132,8 @@ impl DataPlane {
         Ok(Some(compiled))
     }
 
-    fn swap(&self, name: &str, compiled: Compiled, state: State) {
+    /// Gives what served before, and what serves.
+    fn swap(&self, name: &str, compiled: Compiled, state: State) -> (Option<Arc<Serving>>, Arc<Serving>) {
         let mut live = self.live.reconcile(&[compiled.guardrails()]);
         let serving = Arc::new(Serving {
             guards: live.arms.pop().unwrap_or_default(),
@@ -148,9 +153,8 @@ impl DataPlane {
         });
         lock(&self.retired).extend(before.serving.clone());
         self.ready.send_replace(true);
-        if let Some(serving) = &self.snapshot.load().serving {
-            self.void_changed_approvals(&serving.compiled);
-        }
+        self.void_changed_approvals(&serving.compiled);
+        (before.serving.clone(), serving)
     }
 
     /// A state directory may hold the bundle of another source than the one that is followed.
@@ -198,9 +202,9 @@ impl DataPlane {
         };
         match self.prepare(&kept) {
             Ok(Some(compiled)) => {
-                self.swap(&kept.name, compiled, State::ReadyLkg);
-                let snapshot = self.snapshot.load();
-                let version = snapshot.serving.as_ref().map_or("", |now| now.version.as_str());
+                let (before, serving) = self.swap(&kept.name, compiled, State::ReadyLkg);
+                self.tell_of_swap(before.as_deref(), &serving);
+                let version = serving.version.as_str();
                 tracing::info!(version, "the last good bundle serves until a source is read");
             }
             Ok(None) => {}

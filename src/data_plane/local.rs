@@ -1,5 +1,6 @@
 //! What each serving thread keeps for itself between decisions: its view of the snapshot, room
-//! to work in, its counts. Nothing of it is shared, so nothing of it is locked.
+//! to work in, its counts, the refusals that it has to tell of. Nothing of it is shared, so
+//! nothing of it is locked.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use tollgate_engine::decide::Tools;
 use super::DataPlane;
 use super::snapshot::Snapshot;
 use crate::clock;
+use crate::events::Refusals;
 use crate::telemetry::decisions::Tally;
 
 /// The parts that one decision needs.
@@ -17,6 +19,7 @@ pub(super) struct Parts<'a> {
     pub snapshot: &'a Snapshot,
     pub tools: &'a mut Tools,
     pub tally: &'a mut Tally,
+    pub refusals: &'a mut Refusals,
 }
 
 struct Local {
@@ -27,6 +30,7 @@ struct Local {
     counted: usize,
     tools: Tools,
     tally: Tally,
+    refusals: Refusals,
 }
 
 thread_local! {
@@ -62,6 +66,7 @@ impl Local {
             counted: 0,
             tools: Tools::seeded(clock::any_seed()),
             tally: plane.decisions.tally(),
+            refusals: Refusals::default(),
         }
     }
 
@@ -72,6 +77,7 @@ impl Local {
             self.tally.forget();
             self.counted = at;
         }
-        Parts { snapshot, tools: &mut self.tools, tally: &mut self.tally }
+        let Self { tools, tally, refusals, .. } = self;
+        Parts { snapshot, tools, tally, refusals }
     }
 }

@@ -12,6 +12,7 @@ mod batch;
 pub mod budget;
 mod explain;
 mod guarding;
+mod happened;
 pub mod install;
 mod local;
 mod mark;
@@ -52,6 +53,7 @@ pub use snapshot::State;
 pub use status::Status;
 
 use crate::clock::{self, Clock};
+use crate::events::{self, Hub};
 use crate::telemetry::decisions::Decisions;
 use crate::telemetry::metrics;
 use crate::telemetry::outcomes::Outcomes;
@@ -73,6 +75,8 @@ pub struct Options {
     pub bounds: Bounds,
     /// At most so many sets of labels of the decision counter.
     pub metrics_max_series: usize,
+    /// So many events are kept for subscribers that come back.
+    pub events_kept: usize,
     /// At most so many decisions are remembered until their report comes.
     pub max_open_decisions: usize,
     /// Whose signatures on grants count.
@@ -88,6 +92,7 @@ impl Default for Options {
             state_dir: None,
             bounds: Bounds::default(),
             metrics_max_series: 2_000,
+            events_kept: events::KEPT,
             max_open_decisions: 1_000_000,
             approvers: Approvers::default(),
             max_open_approvals: 1_000,
@@ -113,6 +118,7 @@ pub struct DataPlane {
     ready: watch::Sender<bool>,
     state_dir: Option<StateDir>,
     instance: Uuid,
+    events: Hub,
     /// The state of all guardrails.
     live: Live,
     /// Decisions that took something which their report settles.
@@ -132,7 +138,7 @@ impl DataPlane {
     /// Reads the state directory and compiles what is in it: not for a serving thread.
     ///
     /// # Errors
-    /// When the state directory cannot be made or read.
+    /// When the state directory cannot be made or read, or a thread cannot be started.
     pub fn new(options: Options, clock: Clock) -> anyhow::Result<Arc<Self>> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let state_dir = options.state_dir.as_deref().map(StateDir::open).transpose()?;
@@ -154,6 +160,7 @@ impl DataPlane {
             retired: Mutex::default(),
             ready: watch::Sender::new(false),
             state_dir,
+            events: Hub::start(options.events_kept, clock.clone())?,
             live: Live::new(SHARDS, clock::any_seed()),
             open: OpenTable::new(options.max_open_decisions, clock::any_seed()),
             mark: Mark::new(clock::any_seed()),

@@ -172,10 +172,8 @@ impl DataPlane {
         }
         let at = self.at();
         let done = self.live.operate(guard, key.as_ref(), handling.operation, at);
-        let events = done.map_err(|NotABreaker| NotHandled::NotABreaker {
-            name: name(),
-            kind: guard.rules.type_name(),
-        })?;
+        let events = done
+            .map_err(|NotABreaker| NotHandled::NotABreaker { name: name(), kind: guard.rules.type_name() })?;
         tell(handling, key.as_ref());
         self.happened(&snapshot.guards, &events);
         let keys = key.and_then(|key| self.live.look(guard, &key, at)).into_iter().collect();

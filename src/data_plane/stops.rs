@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::snapshot::Snapshot;
 use super::{DataPlane, lock};
+use crate::events::{self, Event, StopChange as Change};
 use crate::telemetry::metrics::OPERATOR_ACTIONS;
 
 /// At most so many at a time: each request is held against all of them.
@@ -91,17 +92,6 @@ pub struct SavedStop {
     pub saved_at: i64,
     /// What was left of it then, in nanoseconds.
     pub left: u64,
-}
-
-/// What became of a stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
-    /// An operator set it.
-    Set,
-    /// An operator ended it.
-    Cleared,
-    /// Its time is over.
-    Expired,
 }
 
 /// The stops in force, in the order in which they were set.
@@ -235,6 +225,15 @@ impl DataPlane {
                 tracing::warn!(id, selector, effect, reason, "the time of an emergency stop is over");
             }
         }
+        let event = events::Stop {
+            change,
+            stop_id: view.id,
+            selector: selector.into(),
+            effect,
+            reason: reason.into(),
+            by: by.into(),
+        };
+        self.events.emit(Event::Stop(event), self.clock.wall());
     }
 }
 

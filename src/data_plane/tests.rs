@@ -18,6 +18,7 @@ use crate::telemetry::page::Page;
 
 mod approving;
 mod guarding;
+mod happened;
 mod operating;
 
 static NOTHING: &[&str] = &[];

@@ -85,7 +85,7 @@ impl Front {
                 }
                 "AuthorizeBatch" => (&mut self.batch, self.batch_bytes, "requests"),
                 "ReportBatch" => (&mut self.batch, self.batch_bytes, "reports"),
-                "WaitApproval" => (&mut self.streams, RARE_BYTES, "request"),
+                "WaitApproval" | "WatchEvents" => (&mut self.streams, RARE_BYTES, "request"),
                 _ => return Answer::refused(later::refusal(rpc)),
             };
             let metered = request.map(|body| Arc::clone(&self.intake).meter(body));

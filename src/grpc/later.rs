@@ -3,10 +3,7 @@
 use tonic::Status;
 
 /// Each by name, with what it will do.
-const LATER: [(&str, &str); 2] = [
-    ("AuthorizeStream", "decisions over one stream"),
-    ("WatchEvents", "the events of guardrails and bundles"),
-];
+const LATER: [(&str, &str); 1] = [("AuthorizeStream", "decisions over one stream")];
 
 /// The refusal of an RPC that is not served.
 #[must_use]

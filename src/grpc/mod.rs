@@ -20,6 +20,7 @@ mod server;
 mod service;
 mod stream;
 mod wait_approval;
+mod watch_events;
 mod worker;
 
 pub use convert::Limits;

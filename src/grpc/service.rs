@@ -12,7 +12,7 @@ use super::guard::guarded;
 use super::later::refusal;
 use super::stream::Answers;
 use super::wait_approval::{self, Waiting};
-use super::{authorize, authorize_batch, budget, explain, report, retry_decision};
+use super::{authorize, authorize_batch, budget, explain, report, retry_decision, watch_events};
 use crate::data_plane::DataPlane;
 use crate::pb::{self, policy_decision_service_server::PolicyDecisionService};
 
@@ -87,9 +87,10 @@ impl PolicyDecisionService for Service {
         })
     }
 
-    type WatchEventsStream = Nothing<pb::WatchEventsResponse>;
+    type WatchEventsStream = Answers<pb::WatchEventsResponse>;
 
-    async fn watch_events(&self, _: Request<pb::WatchEventsRequest>) -> Answer<Self::WatchEventsStream> {
-        Err(refusal("WatchEvents"))
+    async fn watch_events(&self, rpc: Request<pb::WatchEventsRequest>) -> Answer<Self::WatchEventsStream> {
+        let events = watch_events::answer(&self.plane, &self.limits, &self.drain, rpc.into_inner());
+        events.await.map(Response::new)
     }
 }

@@ -1,5 +1,6 @@
 //! A serving thread: one current-thread runtime, its share of the connections, nothing else.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,9 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// A request that is not all here after so long is given up.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often a thread tells of the refusals that it counted.
+const TELLING: Duration = Duration::from_secs(1);
 
 /// Explanations that one serving thread has others work on at a time.
 const EXPLAINING: usize = 2;
@@ -71,6 +75,7 @@ impl<H: Health> Worker<H> {
         // A service of its own: tonic clones the handle for each call, and a counter that all
         // cores share costs more than a decision.
         let (plane, limits, aside) = (self.plane, self.limits, Aside::new(EXPLANATIONS));
+        let telling = tell_of_refusals(Arc::clone(&plane));
         let waiting = Waiting::default();
         let service = Service { plane, limits, aside, waiting, drain: drain.clone() };
         let front = front(service, self.health, self.admin)?;
@@ -90,7 +95,17 @@ impl<H: Health> Worker<H> {
                 tracing::warn!("the grace period is over; requests in flight are cut off");
                 Ok(())
             }
+            never = telling => match never {},
         }
+    }
+}
+
+/// A thread counts most refusals for itself. That they are told of when no other follows is done
+/// here, on the thread that counted them, so that nothing of it is shared.
+async fn tell_of_refusals(plane: Arc<DataPlane>) -> Infallible {
+    loop {
+        tokio::time::sleep(TELLING).await;
+        plane.tell_of_refusals();
     }
 }
 

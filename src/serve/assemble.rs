@@ -168,6 +168,7 @@ fn data_plane_options(config: &Config) -> anyhow::Result<data_plane::Options> {
             string_bytes: config.bounds_bundle_string_bytes.0,
         },
         metrics_max_series: config.metrics_max_series,
+        events_kept: config.events_kept.0,
         max_open_decisions: config.max_open_decisions.0,
         approvers: config.approver_keys.as_deref().map(approvers::read).transpose()?.unwrap_or_default(),
         max_open_approvals: config.max_open_approvals,

@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use super::page::Page;
@@ -66,6 +66,14 @@ pub const EMERGENCY_STOPS: &str = "tollgate_emergency_stops";
 pub const REQUESTS_SHED: &str = "tollgate_requests_shed_total";
 /// Requests that were answered INTERNAL because deciding them panicked.
 pub const REQUEST_PANICS: &str = "tollgate_request_panics_total";
+/// Events, by `type`.
+pub const EVENTS: &str = "tollgate_events_total";
+/// Events that nobody got, since too many came at once.
+pub const EVENTS_DROPPED: &str = "tollgate_events_dropped_total";
+/// Who follows the events now.
+pub const EVENT_SUBSCRIBERS: &str = "tollgate_event_subscribers";
+/// Subscribers of events that were too slow.
+pub const EVENT_SUBSCRIBERS_DROPPED: &str = "tollgate_event_subscribers_dropped_total";
 
 /// The values of `result` in [`BUNDLE_UPDATES`].
 pub const UPDATE_RESULTS: [&str; 3] = ["applied", "unchanged", "rejected"];
@@ -151,6 +159,14 @@ fn describe() {
     describe_gauge!(APPROVALS_OPEN, Unit::Count, "Approvals that are open now");
     describe_counter!(OPERATOR_ACTIONS, Unit::Count, "What operators did to guardrails and stops");
     describe_gauge!(EMERGENCY_STOPS, Unit::Count, "Emergency stops in force");
+    describe_counter!(EVENTS, Unit::Count, "Events that subscribers can follow");
+    describe_counter!(EVENTS_DROPPED, Unit::Count, "Events that nobody got, since too many came at once");
+    describe_gauge!(EVENT_SUBSCRIBERS, Unit::Count, "Subscribers that follow the events");
+    describe_counter!(
+        EVENT_SUBSCRIBERS_DROPPED,
+        Unit::Count,
+        "Subscribers of events that were dropped since they were too slow"
+    );
     describe_gauge!(BUNDLE_AGE, Unit::Seconds, "Age of the bundle that serves");
     describe_gauge!(
         BUNDLE_STALE,
@@ -187,6 +203,9 @@ fn start_at_zero() {
     counter!(CONTEXT_VIOLATIONS).absolute(0);
     counter!(REQUESTS_SHED).absolute(0);
     counter!(REQUEST_PANICS).absolute(0);
+    counter!(EVENTS_DROPPED).absolute(0);
+    counter!(EVENT_SUBSCRIBERS_DROPPED).absolute(0);
+    gauge!(EVENT_SUBSCRIBERS).set(0.0);
 }
 
 impl Handle {

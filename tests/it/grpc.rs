@@ -2,6 +2,7 @@
 
 mod batch;
 mod decisions;
+mod events;
 mod guarding;
 mod hostile;
 mod life;

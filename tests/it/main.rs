@@ -9,6 +9,7 @@ mod check;
 mod cli;
 mod config;
 mod docs;
+mod events;
 mod grpc;
 mod operators;
 mod process;

@@ -80,7 +80,10 @@ fn nobody_operates_a_server_that_was_not_opened() {
         let closed = ["--admin-token-file", "token", "--address", &address];
         let refused = run(post.path(), &[command, &closed].concat());
         assert_eq!(refused.code, 3, "{refused:?}");
-        assert!(refused.stderr.contains("there is no service `tollgate.v1.AdminService` here"), "{refused:?}");
+        assert!(
+            refused.stderr.contains("there is no service `tollgate.v1.AdminService` here"),
+            "{refused:?}"
+        );
     }
 }
 

@@ -188,10 +188,10 @@ impl Approvals {
         lock(&self.table).open_ones()
     }
 
-    /// Ends what was not answered in time, and gives it. To be called every second or so.
+    /// Ends what was not answered in time, and gives it once. To be called every second or so.
     pub fn sweep(&self, now: WallTime) -> Vec<Entry> {
         self.spent.forget(now);
-        lock(&self.table).expire(now)
+        lock(&self.table).expired(now)
     }
 
     /// Ends those whose rule does not ask for the same any longer, and gives them.

@@ -138,6 +138,8 @@ pub struct Table {
     by_digest: HashMap<Digest, Uuid, RandomState>,
     /// When something happens to each by itself.
     due: BTreeSet<(WallTime, Uuid)>,
+    /// Those that expired and were not asked for yet.
+    untold: Vec<Entry>,
     /// Those that ended, the longest ago first.
     ended: VecDeque<Uuid>,
     open: usize,
@@ -152,6 +154,7 @@ impl Table {
             rows: HashMap::default(),
             by_digest: HashMap::default(),
             due: BTreeSet::new(),
+            untold: Vec::new(),
             ended: VecDeque::new(),
             open: 0,
             bytes: 0,
@@ -273,9 +276,14 @@ impl Table {
         self.rows.get(&id).map(|row| row.entry.clone()).ok_or(Undecided::Unknown)
     }
 
-    /// Ends what is due, and forgets what ended long ago. Gives those that ended just now.
-    pub fn expire(&mut self, now: WallTime) -> Vec<Entry> {
-        let mut expired = Vec::new();
+    /// Those that were not answered in time since this was asked last.
+    pub fn expired(&mut self, now: WallTime) -> Vec<Entry> {
+        self.expire(now);
+        std::mem::take(&mut self.untold)
+    }
+
+    /// Ends what is due, and forgets what ended long ago.
+    pub fn expire(&mut self, now: WallTime) {
         while let Some(&(when, id)) = self.due.first().filter(|(when, _)| *when <= now) {
             self.due.remove(&(when, id));
             let Some(row) = self.rows.get(&id) else { continue };
@@ -287,10 +295,10 @@ impl Table {
             self.due.insert((gone, id));
             if matches!(row.entry.news.standing, Standing::Pending | Standing::Granted(_)) {
                 self.end(id, Standing::Expired, "");
-                expired.extend(self.rows.get(&id).map(|row| row.entry.clone()));
+                let room = self.untold.len() < self.most;
+                self.untold.extend(self.rows.get(&id).filter(|_| room).map(|row| row.entry.clone()));
             }
         }
-        expired
     }
 
     /// Ends those whose rule does not ask for the same any longer, and gives them.

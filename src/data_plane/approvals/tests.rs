@@ -137,6 +137,7 @@ fn an_approval_that_nobody_answers_expires_and_is_forgotten_later() {
     let entry = ask(&approvals, "a", &wants, at(0)).unwrap();
     let mut watch = approvals.watch(entry.id, at(0)).unwrap();
     assert_eq!(approvals.sweep(at(59)), []);
+    assert_eq!(approvals.list(at(60)).len(), 1, "who looks first does not keep it from the sweep");
     let expired = approvals.sweep(at(60));
     assert_eq!(expired.iter().map(|entry| entry.id).collect::<Vec<_>>(), [entry.id]);
     assert!(watch.has_changed().unwrap());

@@ -120,7 +120,12 @@ fn a_key_or_all_of_a_limit_is_emptied() {
     for (guardrail, key, operation, want) in [
         ("few", None, Operation::Close, "`few` is a `rate_limit`: only circuit breakers can be opened"),
         ("few", Some(&["a"][..]), Operation::Reset, "`few` counts by `tenant`, `user`; give these 2 values"),
-        ("again", Some(&["a"][..]), Operation::Reset, "`again` counts all actions together; leave the key out"),
+        (
+            "again",
+            Some(&["a"][..]),
+            Operation::Reset,
+            "`again` counts all actions together; leave the key out",
+        ),
         ("later", None, Operation::Reset, "`later` is switched off in the bundle"),
         ("usage", None, Operation::Reset, "the bundle in force has no guardrail `usage`"),
     ] {
@@ -166,7 +171,9 @@ fn a_stop_that_allows_skips_the_rules_and_not_the_guardrails() {
     let stop = plane.set_stop(&new_stop("{agents: inbox}", StopEffect::Deny)).unwrap();
     let items = [Item::Ask(request(&denied))];
     plane.authorize_batch(&items, true, |answers| assert!(answers[0].decision.reason.ends_with(": drill")));
-    plane.explain(&request(&denied), |answer, rules, _| assert_eq!((answer.is_allowed(), rules.len()), (false, 0)));
+    plane.explain(&request(&denied), |answer, rules, _| {
+        assert_eq!((answer.is_allowed(), rules.len()), (false, 0))
+    });
     assert_eq!(plane.clear_stops(Some(stop.id), "ada"), [stop]);
     assert_eq!(plane.clear_stops(Some(Uuid::nil()), "ada"), []);
     assert_eq!((plane.clear_stops(None, "ada").len(), said(&plane, "a").as_str()), (1, "ALLOW rule"));
@@ -213,7 +220,10 @@ fn stops_go_through_a_restart_with_what_is_left_of_them() {
     seconds(&after, 60);
     after.import_stops(saved.clone());
     assert_eq!(after.list_stops(), [kept]);
-    assert_eq!((said(&after, "a").as_str(), said(&after, "b").as_str()), ("DENY emergency_stop", "ALLOW rule"));
+    assert_eq!(
+        (said(&after, "a").as_str(), said(&after, "b").as_str()),
+        ("DENY emergency_stop", "ALLOW rule")
+    );
     after.import_stops(saved);
     assert_eq!(after.list_stops().len(), 1, "what is in force already is not taken twice");
 }
@@ -230,4 +240,48 @@ fn so_many_stops_and_no_more() {
     }
     assert!(matches!(plane.set_stop(&new_stop("{}", StopEffect::Deny)), Err(NotSet::Full)));
     assert_eq!((plane.count_stops(), said(&plane, "a").as_str()), (MOST_STOPS, "ALLOW rule"));
+}
+
+#[test]
+fn whoever_follows_the_events_is_told() {
+    use crate::events::Filter;
+    use tokio_stream::StreamExt as _;
+    use tollgate_engine::condition::glob::Glob;
+    let plane = operated();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let told = runtime.block_on(async {
+        let kinds = ["stop.*", "guardrail.*"].map(|glob| Glob::parse(glob).unwrap());
+        let mut events =
+            plane.events().subscribe(Filter::new(&kinds, Vec::new(), Vec::new()), None).await.unwrap();
+        handle(&plane, "calls", None, Operation::ForceOpen).unwrap();
+        handle(&plane, "few", Some(&["a", ""]), Operation::Reset).unwrap();
+        let stop = plane.set_stop(&new_stop("{tenants: a}", StopEffect::Deny)).unwrap();
+        plane.clear_stops(Some(stop.id), "bob");
+        plane.set_stop(&new_stop("{}", StopEffect::Allow)).unwrap();
+        seconds(&plane, 60);
+        plane.sweep();
+        let mut told = Vec::new();
+        while told.len() < 6 {
+            let recorded = events.next().await.unwrap().unwrap();
+            let mut line = recorded.event.kind().name().to_owned();
+            recorded.event.each_field(&mut |name, text| {
+                if matches!(name, "key" | "selector" | "effect" | "by") {
+                    line += &format!(" {text}");
+                }
+            });
+            told.push(line);
+        }
+        told
+    });
+    assert_eq!(
+        told,
+        [
+            "guardrail.forced_open",
+            "guardrail.reset a/",
+            "stop.set {tenants: a} DENY ada",
+            "stop.cleared {tenants: a} DENY bob",
+            "stop.set {} ALLOW ada",
+            "stop.expired {} ALLOW",
+        ]
+    );
 }

@@ -40,7 +40,7 @@ impl<'a> Desk<'a> {
             let limits = verdict.limits.iter().filter(|limit| limit.guard.id == guard.id);
             GuardrailTrace {
                 guard,
-                refusal: refusals.find(|refusal| refusal.guard.id == guard.id).copied(),
+                refusal: refusals.find(|refusal| refusal.guard.id == guard.id).cloned(),
                 rooms: limits.map(|limit| limit.room).collect(),
                 breaker,
             }

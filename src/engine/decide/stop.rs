@@ -94,9 +94,7 @@ impl Stops {
         let stop = self.find(request, environment, now)?;
         let answer = match stop.effect {
             StopEffect::Deny => Answer::Deny(Disposition::Raise),
-            StopEffect::Allow => {
-                Answer::Allow(Obligations { mode: request.mode, ..Obligations::default() })
-            }
+            StopEffect::Allow => Answer::Allow(Obligations { mode: request.mode, ..Obligations::default() }),
         };
         Some(Decision {
             answer,

@@ -72,6 +72,14 @@ impl Key {
         is_kept.then(|| text.split(|byte| *byte == 0).map(unescaped).collect())
     }
 
+    /// The value of one of its dimensions, by their order; `None` where only a digest is kept.
+    #[must_use]
+    pub fn value(&self, dimension: usize) -> Option<String> {
+        let text = self.as_bytes();
+        let kept = text.first() != Some(&DIGESTED);
+        kept.then(|| text.split(|byte| *byte == 0).nth(dimension).map(unescaped)).flatten()
+    }
+
     /// How many bytes it keeps outside itself.
     #[must_use]
     pub fn heap(&self) -> usize {

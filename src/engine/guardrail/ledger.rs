@@ -150,14 +150,13 @@ impl Ledger {
 /// Puts refusals into words, those of shadow guardrails apart.
 fn say<'g>(verdict: &mut Verdict<'g>, lines: &Lines<'g, '_>, refused: &[(usize, Refused)], draw: &mut Draw) {
     for (number, refused) in refused {
-        let Some(guard) = lines.get(*number).map(|line| line.ask.guard) else {
-            continue;
-        };
+        let Some(line) = lines.get(*number) else { continue };
+        let guard = line.ask.guard;
         // A retry policy only counts; it never refuses an action.
         if matches!(guard.rules, Rules::Retry(_)) {
             continue;
         }
-        let refusal = Refusal::of(guard, *refused, draw);
+        let refusal = Refusal::of(guard, line.key, *refused, draw);
         if guard.is_shadow() {
             verdict.shadows.push(refusal);
         } else {

@@ -31,10 +31,12 @@ pub struct Verdict<'g> {
 }
 
 /// One guardrail's refusal.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Refusal<'g> {
     /// Which guardrail.
     pub guard: &'g Guard,
+    /// Which key of it.
+    pub key: Key,
     /// How it refuses.
     pub effect: RefusalEffect,
     /// Why.
@@ -118,7 +120,7 @@ impl Verdict<'_> {
 
 impl<'g> Refusal<'g> {
     /// How this guardrail says no: as its `refusal` wants it, and DENY where no wait helps.
-    pub(super) fn of(guard: &'g Guard, refused: Refused, draw: &mut Draw) -> Self {
+    pub(super) fn of(guard: &'g Guard, key: &[u8], refused: Refused, draw: &mut Draw) -> Self {
         let effect = match (guard.refusal, refused.wait) {
             (Manner::Drop, _) => RefusalEffect::Deny(Disposition::Drop),
             (Manner::Raise, _) | (Manner::Throttle, Wait::Never) => RefusalEffect::Deny(Disposition::Raise),
@@ -132,7 +134,7 @@ impl<'g> Refusal<'g> {
                 RefusalEffect::Throttle(Span::from_nanos(wait))
             }
         };
-        Self { guard, effect, code: refused.code }
+        Self { guard, key: Key::of(key), effect, code: refused.code }
     }
 
     fn weight(&self) -> (bool, Span, i32) {

@@ -74,9 +74,9 @@ pub(super) fn clear(plane: &DataPlane, sent: &pb::ClearStopRequest) -> Result<pb
     }
     let cleared = plane.clear_stops(id, &sent.by);
     match id.filter(|_| cleared.is_empty()) {
-        Some(id) => Err(Status::not_found(format!(
-            "no emergency stop `{id}` is in force; see `tollgate stop list`"
-        ))),
+        Some(id) => {
+            Err(Status::not_found(format!("no emergency stop `{id}` is in force; see `tollgate stop list`")))
+        }
         None => Ok(pb::ClearStopResponse { cleared: cleared.iter().map(stop).collect() }),
     }
 }

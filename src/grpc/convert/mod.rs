@@ -5,6 +5,7 @@ mod amount;
 pub mod approval;
 mod context;
 pub mod decision;
+pub mod events;
 pub mod guardrail;
 pub mod operate;
 pub mod report;

@@ -155,3 +155,17 @@ proptest! {
         prop_assert_eq!(size_of::<Key>(), 24);
     }
 }
+
+#[test]
+fn each_dimension_can_be_read_back() {
+    let of = |values: &[&str]| {
+        let mut text = Vec::new();
+        write_values(&mut text, values);
+        Key::of(&text)
+    };
+    let key = of(&["acme", "", "a\0b\u{1}c"]);
+    let values: Vec<_> = (0..4).map(|at| key.value(at)).collect();
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(values, [text("acme"), text(""), text("a\0b\u{1}c"), None]);
+    assert_eq!(of(&[&"x".repeat(129)]).value(0), None, "only its digest is kept");
+}

@@ -77,7 +77,7 @@ fn a_full_table_refuses_new_keys_and_keeps_the_old() {
         assert!(charge(&fixture, 0, key, 0).is_allowed());
     }
     let verdict = charge(&fixture, 0, "d", 1);
-    let refusal = verdict.refusals[0];
+    let refusal = &verdict.refusals[0];
     assert_eq!((refusal.code, refusal.effect), (ReasonCode::KeysFull, RefusalEffect::Throttle(s(1))));
     assert!(charge(&fixture, 0, "a", 1).is_allowed());
     assert_eq!((used(&fixture, "a", 1), fixture.list[0].keys()), (2, 3));

@@ -176,7 +176,7 @@ fn what_no_wait_can_help_is_denied() {
     for (what, guardrail, units) in cases {
         let fixture = Fixture::new(&[guardrail]);
         let verdict = ask(&fixture, 0, units);
-        let refusal = verdict.refusals[0];
+        let refusal = &verdict.refusals[0];
         assert_eq!(refusal.effect, RefusalEffect::Deny(Disposition::Raise), "{what}");
         assert_eq!(refusal.code, ReasonCode::LimitUnreachable, "{what}");
     }
