@@ -38,6 +38,7 @@ pub fn text(answer: &Value) -> String {
 
 /// What became of a report, in a line or two.
 pub fn report(report: &Value) -> String {
+    let report = &visible::json(report);
     let result = report.get("result").and_then(Value::as_str).unwrap_or_default();
     let (style, says) = match result {
         "APPLIED" => (GOOD, "it counts"),
@@ -53,6 +54,7 @@ pub fn report(report: &Value) -> String {
 
 /// Whether and when to try again, in a few lines.
 pub fn retry(retry: &Value) -> String {
+    let retry = &visible::json(retry);
     let field = |name: &str| retry.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let decision = field("decision").unwrap_or_default();
     let style = if decision == "FAIL" { BAD } else { GOOD };
@@ -71,6 +73,7 @@ pub fn retry(retry: &Value) -> String {
 
 /// The limits in force, one a line.
 pub fn budget(budget: &Value) -> String {
+    let budget = &visible::json(budget);
     let mut lines = String::new();
     let limits = budget.get("limits").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     for limit in limits {

@@ -26,6 +26,10 @@ pub struct Budget {
 impl Budget {
     /// Asks and shows.
     pub fn run(&self) -> Outcome {
+        self.output.told(self.answer())
+    }
+
+    fn answer(&self) -> Outcome {
         let facts = self.request.facts_to_send()?;
         let request = pb::BudgetRequest {
             subject: facts.subject,

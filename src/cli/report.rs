@@ -50,6 +50,10 @@ pub struct Report {
 impl Report {
     /// Reports and shows what became of it.
     pub fn run(&self) -> Outcome {
+        self.output.told(self.answer())
+    }
+
+    fn answer(&self) -> Outcome {
         if self.error_kind.is_some() && self.status != pb::Status::Failure {
             return Err(Failure::usage("--error-kind is for --status FAILURE"));
         }

@@ -42,6 +42,10 @@ pub struct Retry {
 impl Retry {
     /// Asks and shows.
     pub fn run(&self) -> Outcome {
+        self.output.told(self.answer())
+    }
+
+    fn answer(&self) -> Outcome {
         let facts = self.request.to_send()?;
         let request = pb::RetryDecisionRequest {
             subject: facts.subject,

@@ -9,7 +9,6 @@ use crate::compile::Compiled;
 use crate::compile::index::Asked;
 use crate::condition::slots::{Slot, read};
 use crate::guardrail::budget::Expected;
-use crate::guardrail::guard::Rules;
 use crate::guardrail::key::Flush;
 use crate::guardrail::rate_limit::{NotUnits, units_of};
 use crate::guardrail::verdict::RefusalEffect;
@@ -75,16 +74,15 @@ impl<'a> Visit<'a> {
         let mut retry: Option<&'a Guard> = None;
         let mut timeout = None;
         for guard in self.found(scratch) {
-            match &guard.rules {
-                Rules::Timeout(_) | Rules::Retry(_) if guard.is_shadow() => {}
-                Rules::Timeout(own) => timeout = shortest(timeout, Some(*own)),
-                Rules::Retry(rules) => {
-                    retry = Some(retry.map_or(guard, |other| other.preferred(guard)));
-                    if rules.budget.is_some() {
-                        self.put(guard, request, draw, asks)?;
-                    }
-                }
-                _ => self.put(guard, request, draw, asks)?,
+            let (own, policy) = (guard.rules.timeout(), guard.rules.retry());
+            let speaks = !guard.is_shadow();
+            if speaks && policy.is_some() {
+                retry = Some(retry.map_or(guard, |other| other.preferred(guard)));
+            }
+            timeout = shortest(timeout, own.filter(|_| speaks));
+            let counts = policy.is_none_or(|rules| rules.budget.is_some() && speaks);
+            if own.is_none() && counts {
+                self.put(guard, request, draw, asks)?;
             }
         }
         if let Answer::Allow(obligations) = &mut decision.answer {
@@ -106,7 +104,7 @@ impl<'a> Visit<'a> {
         asks: &mut Asks<'a>,
     ) -> Result<(), BadCost<'a>> {
         let all = self.found(scratch);
-        let mut stateful = all.filter(|guard| !matches!(guard.rules, Rules::Timeout(_)));
+        let mut stateful = all.filter(|guard| guard.rules.timeout().is_none());
         stateful.try_for_each(|guard| self.put(guard, request, draw, asks))
     }
 
@@ -114,10 +112,7 @@ impl<'a> Visit<'a> {
     #[must_use]
     pub fn timeout(&self, scratch: &Scratch) -> Option<Span> {
         let timeouts = self.found(scratch).filter(|guard| !guard.is_shadow());
-        let timeouts = timeouts.filter_map(|guard| match guard.rules {
-            Rules::Timeout(own) => Some(own),
-            _ => None,
-        });
+        let timeouts = timeouts.filter_map(|guard| guard.rules.timeout());
         timeouts.min()
     }
 
@@ -163,7 +158,7 @@ impl<'a> Decision<'a> {
     pub fn facts(&self, request: &Request<'_>) -> Facts {
         let timeout = match &self.answer {
             Answer::Allow(obligations) => obligations.timeout,
-            _ => None,
+            Answer::Deny(_) | Answer::RequireApproval(_) | Answer::Throttle(_) => None,
         };
         Facts {
             expected: Expected {
@@ -200,29 +195,31 @@ impl<'a> Decision<'a> {
 }
 
 /// Why a guardrail refuses, for people.
-const fn reason(code: ReasonCode) -> &'static str {
-    match code {
-        ReasonCode::RateLimited => "the rate limit is reached; ask again after `retry_after`",
-        ReasonCode::BreakerOpen => "the circuit breaker is open: calls of this kind keep failing",
-        ReasonCode::BreakerProbing => "the circuit breaker is half open and its probes are on their way",
-        ReasonCode::ForcedOpen => "an operator holds the circuit breaker open",
-        ReasonCode::ConcurrencyFull => "as many of these actions run as may run at once",
-        ReasonCode::BudgetReserved => "what is left of the budget is reserved for actions that still run",
-        ReasonCode::BudgetExhausted => "the budget is used up",
-        ReasonCode::LimitUnreachable => "no wait can help: it asks for more than the limit ever allows",
-        ReasonCode::SampledOut => "it is not in the share that is sampled",
-        ReasonCode::KeysFull => "the guardrail counts as many keys as it may hold; ask again later",
-        _ => "a guardrail refuses",
-    }
+fn reason(code: ReasonCode) -> &'static str {
+    let known = REASONS.iter().find(|(known, _)| *known == code);
+    known.map_or("a guardrail refuses", |(_, reason)| reason)
 }
+
+const REASONS: [(ReasonCode, &str); 10] = [
+    (ReasonCode::RateLimited, "the rate limit is reached; ask again after `retry_after`"),
+    (ReasonCode::BreakerOpen, "the circuit breaker is open: calls of this kind keep failing"),
+    (ReasonCode::BreakerProbing, "the circuit breaker is half open and its probes are on their way"),
+    (ReasonCode::ForcedOpen, "an operator holds the circuit breaker open"),
+    (ReasonCode::ConcurrencyFull, "as many of these actions run as may run at once"),
+    (ReasonCode::BudgetReserved, "what is left of the budget is reserved for actions that still run"),
+    (ReasonCode::BudgetExhausted, "the budget is used up"),
+    (ReasonCode::LimitUnreachable, "no wait can help: it asks for more than the limit ever allows"),
+    (ReasonCode::SampledOut, "it is not in the share that is sampled"),
+    (ReasonCode::KeysFull, "the guardrail counts as many keys as it may hold; ask again later"),
+];
 
 impl<'a> Obligations<'a> {
     fn add(&mut self, timeout: Option<Span>, time_left: Option<Span>, retry: Option<&'a Guard>) {
         let timeout = timeout.map(|own| time_left.map_or(own, |left| own.min(left)));
         self.timeout = shortest(self.timeout, timeout);
-        self.retry = retry.and_then(|guard| match &guard.rules {
-            Rules::Retry(rules) => Some(RetryPlan { guardrail: &guard.name, rules }),
-            _ => None,
+        self.retry = retry.and_then(|guard| {
+            let rules = guard.rules.retry()?;
+            Some(RetryPlan { guardrail: &guard.name, rules })
         });
     }
 }

@@ -260,6 +260,24 @@ impl Rules {
         }
     }
 
+    /// The longest that an action may take, where it says so.
+    #[must_use]
+    pub const fn timeout(&self) -> Option<Span> {
+        match self {
+            Self::Timeout(timeout) => Some(*timeout),
+            _ => None,
+        }
+    }
+
+    /// The rules of a retry policy.
+    #[must_use]
+    pub const fn retry(&self) -> Option<&RetryRules> {
+        match self {
+            Self::Retry(rules) => Some(rules),
+            _ => None,
+        }
+    }
+
     /// The name of the type, as bundles spell it.
     #[must_use]
     pub const fn type_name(&self) -> &'static str {

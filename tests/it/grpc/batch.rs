@@ -56,7 +56,7 @@ async fn all_or_nothing_gives_the_worst_answer_to_the_others() {
     assert_eq!((denied[0].rule_id.as_str(), &denied[0].obligations), ("", &None));
     assert_eq!(denied[2].disposition(), Disposition::Drop);
 
-    let asked = ask(&served, vec![send(), transfer(), transfer()], true).await;
+    let asked = ask(&served, vec![send(), transfer(), request("transfer", json!({"amount": 2}))], true).await;
     let want = [
         (Effect::RequireApproval, ReasonCode::BatchRefused),
         (Effect::RequireApproval, ReasonCode::ApprovalRequired),
@@ -64,6 +64,7 @@ async fn all_or_nothing_gives_the_worst_answer_to_the_others() {
     ];
     assert_eq!(told(&asked), want);
     assert_eq!(asked[0].approval, asked[1].approval);
+    assert_eq!(asked[1].approval, denied[1].approval, "it is open already");
     assert_ne!(asked[1].approval.as_ref().unwrap().id, asked[2].approval.as_ref().unwrap().id);
 
     let allowed = ask(&served, vec![send(), send()], true).await;

@@ -135,7 +135,8 @@ async fn millions_of_empty_elements_take_no_memory() {
         ("ReportBatch", many(1)[..15 << 20].to_vec(), Code::InvalidArgument),
         ("RetryDecision", many(12)[..1 << 20].to_vec(), Code::InvalidArgument),
         ("Budget", field(3, &[0x0a, 0].repeat(500 << 10)), Code::InvalidArgument),
-        ("WaitApproval", many(1), Code::Unimplemented),
+        ("WaitApproval", [0x0a, 0].repeat(500 << 10), Code::InvalidArgument),
+        ("AuthorizeStream", [0x0a, 0].repeat(500 << 10), Code::Unimplemented),
     ] {
         let status = send(channel.clone(), rpc, bytes).await.unwrap_err();
         assert_eq!(status.code(), code, "{rpc}: {status}");
