@@ -3,7 +3,7 @@
 use super::problem::Problem;
 use super::settings::Settings;
 use super::value::{
-    Bytes, Count, Listen, LogFormat, LogLevel, Name, OptionValue, Permissions, Threads, Wrong,
+    Bytes, Count, Listen, LogFormat, LogLevel, Name, OnBadState, OptionValue, Permissions, Threads, Wrong,
 };
 use std::path::PathBuf;
 use std::time::Duration;
@@ -101,11 +101,17 @@ options! {
         bundle: Option<PathBuf> = "" "PATH",
         /// The environment that decisions are made in when a request names none.
         environment: Name = "default" "NAME",
-        /// Where the last good bundle is kept over a restart, so that a broken file at the start
-        /// does not leave the process without one. Unset: nowhere.
-        state_dir: Option<PathBuf> = "" "DIR",
     }
     "State" => {
+        /// Where the last good bundle and the state of guardrails are kept over a restart: a
+        /// directory of its own for each process. Unset: nowhere, so that every restart begins with
+        /// empty limits and full budgets.
+        state_dir: Option<PathBuf> = "" "DIR",
+        /// How often the state is written. A kill loses at most the charges of that time.
+        state_interval_seconds: Duration = "1" "SECONDS",
+        /// What to do at the start about a state file that cannot be read: `refuse` to start, or
+        /// set it aside and start with a `fresh` one.
+        on_bad_state: OnBadState = "refuse" "WHAT",
         /// The most allowed actions that are remembered until they are reported; past that the oldest
         /// are forgotten, and what they hold ends as their guardrails say.
         max_open_decisions: Count = "1000000" "COUNT",

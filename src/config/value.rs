@@ -83,6 +83,16 @@ pub enum LogLevel {
     Trace,
 }
 
+/// What to do at the start about a state file that cannot be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnBadState {
+    /// Do not start.
+    #[default]
+    Refuse,
+    /// Set it aside and start without it.
+    Fresh,
+}
+
 impl OptionValue for Listen {
     fn read(text: &str, _: &str) -> Result<Self, Wrong> {
         if text == "none" {
@@ -188,6 +198,12 @@ impl OptionValue for LogLevel {
             ("trace", Self::Trace),
         ];
         one_of(text, &levels)
+    }
+}
+
+impl OptionValue for OnBadState {
+    fn read(text: &str, _: &str) -> Result<Self, Wrong> {
+        one_of(text, &[("refuse", Self::Refuse), ("fresh", Self::Fresh)])
     }
 }
 

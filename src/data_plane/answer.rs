@@ -7,7 +7,7 @@ use tollgate_engine::time::WallTime;
 use uuid::Uuid;
 
 /// Which bundle decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Arm {
     /// The bundle in force.
     Stable,

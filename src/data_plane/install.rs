@@ -59,6 +59,9 @@ impl DataPlane {
             }
             Err(refusal) => self.rejected(refusal),
         };
+        if let (Some(restart), Outcome::Applied | Outcome::Unchanged) = (&self.restart, &outcome) {
+            restart.forget_the_rest();
+        }
         drop(one_at_a_time);
         self.say(&outcome);
         if let Some((before, serving)) = swapped {
@@ -135,6 +138,9 @@ impl DataPlane {
     /// Gives what served before, and what serves.
     fn swap(&self, name: &str, compiled: Compiled, state: State) -> (Option<Arc<Serving>>, Arc<Serving>) {
         let mut live = self.live.reconcile(&[compiled.guardrails()]);
+        if let Some(restart) = &self.restart {
+            restart.put_back(&self.live, &live.guards, &self.open, self.at());
+        }
         let serving = Arc::new(Serving {
             guards: live.arms.pop().unwrap_or_default(),
             version: compiled.source().version.to_string(),
@@ -151,6 +157,9 @@ impl DataPlane {
             guards: Arc::clone(&live.guards),
             stops: Arc::clone(&now.stops),
         });
+        if let Some(restart) = &self.restart {
+            restart.goes_on();
+        }
         lock(&self.retired).extend(before.serving.clone());
         self.ready.send_replace(true);
         self.void_changed_approvals(&serving.compiled);
@@ -188,8 +197,8 @@ impl DataPlane {
 
     /// Keeps a bundle that is in force over a restart. A disk that fails takes nothing down.
     fn remember(&self, offer: &Offer) {
-        let Some(dir) = &self.state_dir else { return };
-        if let Err(error) = dir.remember(offer) {
+        let Some(restart) = &self.restart else { return };
+        if let Err(error) = restart.dir.remember(offer) {
             let error = format!("{error:#}");
             tracing::error!(error, "the bundle cannot be kept for a restart");
         }
@@ -197,7 +206,7 @@ impl DataPlane {
 
     /// Puts the bundle of the state directory in force, until a source gives a newer one.
     pub(super) fn restore(&self) {
-        let Some(kept) = self.state_dir.as_ref().and_then(super::StateDir::last_good) else {
+        let Some(kept) = self.restart.as_ref().and_then(|restart| restart.dir.last_good()) else {
             return;
         };
         match self.prepare(&kept) {

@@ -14,12 +14,20 @@ use uuid::Uuid;
 
 /// Makes and knows marked ids.
 #[derive(Debug)]
-pub(super) struct Mark(FixedState);
+pub(super) struct Mark {
+    secret: u64,
+    hash: FixedState,
+}
 
 impl Mark {
     /// Ids are known by who has the same secret.
     pub(super) fn new(secret: u64) -> Self {
-        Self(FixedState::with_seed(secret))
+        Self { secret, hash: FixedState::with_seed(secret) }
+    }
+
+    /// The secret, so that the process after this one knows its ids too.
+    pub(super) const fn secret(&self) -> u64 {
+        self.secret
     }
 
     /// The id with the mark.
@@ -42,7 +50,7 @@ impl Mark {
     }
 
     fn of(&self, bytes: &[u8; 16]) -> [u8; 4] {
-        let hash = self.0.hash_one(&bytes[..12]).to_le_bytes();
+        let hash = self.hash.hash_one(&bytes[..12]).to_le_bytes();
         [hash[0], hash[1], hash[2], hash[3]]
     }
 }

@@ -20,6 +20,7 @@ pub mod operate;
 mod record;
 pub mod refusal;
 pub mod report;
+mod restart;
 pub mod retry;
 pub mod snapshot;
 mod state_dir;
@@ -30,6 +31,7 @@ mod sweep;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -50,18 +52,19 @@ pub use refusal::Refusal;
 pub use report::Reported;
 pub use retry::RetryAnswer;
 pub use snapshot::State;
+pub use state_dir::{Restored, StateFile};
 pub use status::Status;
 
 use crate::clock::{self, Clock};
+use crate::config::value::OnBadState;
 use crate::events::{self, Hub};
 use crate::telemetry::decisions::Decisions;
 use crate::telemetry::metrics;
 use crate::telemetry::outcomes::Outcomes;
-use approvals::SavedApprovals;
 use mark::Mark;
 use report::Kept;
+use restart::Restart;
 use snapshot::Snapshot;
-use state_dir::StateDir;
 use stops::Board;
 
 /// What a data plane is made with.
@@ -69,8 +72,12 @@ use stops::Board;
 pub struct Options {
     /// The environment of requests that name none.
     pub environment: String,
-    /// Where the last good bundle is kept over a restart.
+    /// Where the last good bundle and the state of guardrails are kept over a restart.
     pub state_dir: Option<PathBuf>,
+    /// How often the state is written.
+    pub state_interval: Duration,
+    /// What to do about a state file that cannot be read.
+    pub on_bad_state: OnBadState,
     /// The bounds on a bundle.
     pub bounds: Bounds,
     /// At most so many sets of labels of the decision counter.
@@ -90,6 +97,8 @@ impl Default for Options {
         Self {
             environment: "default".to_owned(),
             state_dir: None,
+            state_interval: Duration::from_secs(1),
+            on_bad_state: OnBadState::default(),
             bounds: Bounds::default(),
             metrics_max_series: 2_000,
             events_kept: events::KEPT,
@@ -116,7 +125,8 @@ pub struct DataPlane {
     /// happens to look away from them last.
     retired: Mutex<Vec<Arc<snapshot::Serving>>>,
     ready: watch::Sender<bool>,
-    state_dir: Option<StateDir>,
+    /// What outlives the process; `None`: nothing does.
+    restart: Option<Restart>,
     instance: Uuid,
     events: Hub,
     /// The state of all guardrails.
@@ -138,17 +148,19 @@ impl DataPlane {
     /// Reads the state directory and compiles what is in it: not for a serving thread.
     ///
     /// # Errors
-    /// When the state directory cannot be made or read, or a thread cannot be started.
+    /// When the state directory cannot be made or read, or is used by another process, when its state
+    /// cannot be read and the options say to refuse it, or when a thread cannot be started.
     pub fn new(options: Options, clock: Clock) -> anyhow::Result<Arc<Self>> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let state_dir = options.state_dir.as_deref().map(StateDir::open).transpose()?;
-        let kept = state_dir.as_ref().and_then(approvals::kept::take).unwrap_or_else(|| {
-            let instance = clock.secret_id(clock.wall()).as_u128();
-            SavedApprovals { instance, ..SavedApprovals::default() }
-        });
-        let instance = Uuid::from_u128(kept.instance);
+        let restart =
+            options.state_dir.as_deref().map(|dir| Restart::open(dir, &options, &clock)).transpose()?;
+        let kept = restart.as_ref().and_then(Restart::take_instance);
+        let mark = restart.as_ref().and_then(Restart::mark);
+        let instance = kept.unwrap_or_else(|| clock.secret_id(clock.wall()));
         let approvals = Approvals::new(instance, options.approvers.clone(), options.max_open_approvals);
-        approvals.import(&kept);
+        if let Some(saved) = restart.as_ref().and_then(Restart::approvals) {
+            approvals.import(&saved);
+        }
         let plane = Arc::new(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             instance,
@@ -159,11 +171,11 @@ impl DataPlane {
             book: Mutex::default(),
             retired: Mutex::default(),
             ready: watch::Sender::new(false),
-            state_dir,
+            restart,
             events: Hub::start(options.events_kept, clock.clone())?,
             live: Live::new(SHARDS, clock::any_seed()),
             open: OpenTable::new(options.max_open_decisions, clock::any_seed()),
-            mark: Mark::new(clock::any_seed()),
+            mark: Mark::new(mark.unwrap_or_else(clock::any_seed)),
             sweeper: Mutex::default(),
             stops: Board::default(),
             outcomes: Outcomes::default(),
@@ -172,7 +184,12 @@ impl DataPlane {
         });
         let weak: Weak<Self> = Arc::downgrade(&plane);
         metrics::ask_at_scrape(weak);
+        // Before any bundle serves, so that nothing slips through.
+        plane.import_stops(plane.restart.iter().flat_map(Restart::stops));
         plane.restore();
+        if let Some(restart) = &plane.restart {
+            restart.start(&plane, plane.options.state_interval)?;
+        }
         Ok(plane)
     }
 
@@ -213,8 +230,8 @@ impl DataPlane {
 
     /// Call it once, after the last decision: what must survive a clean end is written.
     pub fn close(&self) {
-        if let Some(dir) = &self.state_dir {
-            approvals::kept::keep(dir, &self.approvals);
+        if let Some(restart) = &self.restart {
+            restart.close(self.instance);
         }
     }
 }

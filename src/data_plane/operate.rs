@@ -130,7 +130,7 @@ impl DataPlane {
         then: impl FnOnce(Seen<'_>) -> R,
     ) -> Result<R, NotHandled> {
         let snapshot = self.snapshot.load_full();
-        let all: Vec<Pair<'_>> = snapshot.serving.iter().flat_map(|serving| pairs(serving)).collect();
+        let all: Vec<Pair<'_>> = snapshot.serving.iter().flat_map(pairs).collect();
         let first = match (wanted.only, wanted.after) {
             ("", "") => 0,
             ("", after) => place_of(&all, after)?.saturating_add(1),
@@ -162,7 +162,7 @@ impl DataPlane {
         then: impl FnOnce(GuardrailView<'_>) -> R,
     ) -> Result<R, NotHandled> {
         let snapshot = self.snapshot.load_full();
-        let all: Vec<Pair<'_>> = snapshot.serving.iter().flat_map(|serving| pairs(serving)).collect();
+        let all: Vec<Pair<'_>> = snapshot.serving.iter().flat_map(pairs).collect();
         let found = all.get(place_of(&all, handling.guardrail)?);
         let name = || handling.guardrail.to_owned();
         let Some((written, Some(guard))) = found else { return Err(NotHandled::Off(name())) };

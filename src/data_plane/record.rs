@@ -16,7 +16,7 @@ use crate::telemetry::decisions::{Labels, Sample, Tally};
 use crate::telemetry::metrics::{
     APPROVALS_OPEN, AtScrape, BREAKER_STATE, BUNDLE_AGE, BUNDLE_STALE, COST, EMERGENCY_STOPS,
     GUARDRAIL_DROPPED, GUARDRAIL_EVICTED, GUARDRAIL_KEYS, GUARDRAIL_REFUSALS, OPEN_DECISIONS,
-    OPEN_DECISIONS_DROPPED, OPEN_DECISIONS_EXPIRED,
+    OPEN_DECISIONS_DROPPED, OPEN_DECISIONS_EXPIRED, STATE_AGE,
 };
 use crate::telemetry::page::{BundleInfo, Metric, Page};
 
@@ -74,6 +74,9 @@ impl AtScrape for DataPlane {
         let snapshot = self.snapshot.load();
         self.guardrails_to(page, &snapshot);
         metrics::gauge!(BUNDLE_STALE).set(f64::from(u8::from(snapshot.state == State::ReadyLkg)));
+        if let Some(restart) = &self.restart {
+            metrics::gauge!(STATE_AGE).set(restart.age_seconds(self.clock.monotonic()));
+        }
         if let Some(serving) = &snapshot.serving {
             page.add_bundle(BundleInfo {
                 version: serving.version.clone(),

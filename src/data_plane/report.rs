@@ -10,7 +10,7 @@ use super::answer::Arm;
 use super::{DataPlane, local};
 
 /// What is kept of a decision until it is reported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Kept {
     /// Which bundle decided.
     pub arm: Arm,

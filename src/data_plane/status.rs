@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::snapshot::{Serving, Snapshot, State};
-use super::{DataPlane, Refusal, lock};
+use super::{DataPlane, Refusal, StateFile, lock};
 
 /// The state of the data plane.
 #[derive(Clone, Debug, Serialize)]
@@ -28,6 +28,8 @@ pub struct Status {
     pub updates: Updates,
     /// Decisions since the start.
     pub decisions: u64,
+    /// The file that guardrails outlive the process in; `None` without a state directory.
+    pub state_file: Option<StateFile>,
     /// Allowed actions whose report is awaited.
     pub open_decisions: usize,
 }
@@ -100,6 +102,7 @@ impl DataPlane {
             last_error,
             updates,
             decisions: self.decisions.count(),
+            state_file: self.restart.as_ref().map(|restart| restart.status(self.clock.monotonic())),
             open_decisions: self.open.len(),
         }
     }

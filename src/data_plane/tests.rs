@@ -20,6 +20,7 @@ mod approving;
 mod guarding;
 mod happened;
 mod operating;
+mod restart;
 
 static NOTHING: &[&str] = &[];
 
@@ -153,7 +154,7 @@ fn the_status_is_json_that_a_program_reads() {
     let instance = status["instance"].take();
     let want = json!({
         "state": "READY", "ready": true, "stale": false, "environment": "default",
-        "instance": null, "engine": env!("CARGO_PKG_VERSION"),
+        "instance": null, "engine": env!("CARGO_PKG_VERSION"), "state_file": null,
         "bundle": {
             "version": "1.0.0", "digest": null, "arm": "STABLE", "source": "a.yaml",
             "loaded_at": "2023-11-14T22:13:20Z", "age_seconds": 1.5,
@@ -196,6 +197,7 @@ fn an_instance_outlives_a_clean_end_only() {
     };
     let (first, one) = instance();
     first.close();
+    drop(first);
     let (second, two) = instance();
     assert_eq!(one, two);
     drop(second);
@@ -262,7 +264,7 @@ fn every_answer_is_of_one_bundle_while_bundles_are_swapped() {
     let context = context(json!({"ok": true}));
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        for _ in 0..3 {
+        let asking = || {
             scope.spawn(|| {
                 let mut last = 0;
                 while !done.load(Ordering::Relaxed) {
@@ -275,10 +277,13 @@ fn every_answer_is_of_one_bundle_while_bundles_are_swapped() {
                         last = n;
                     });
                 }
-            });
-        }
+            })
+        };
+        let threads: Vec<_> = (0..3).map(|_| asking()).collect();
         (1..200).for_each(|n| install(&plane, &bundle(n)));
         done.store(true, Ordering::Relaxed);
+        // The end of the scope alone does not wait until threads have dropped what they keep.
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
     plane.free_retired();
     assert_eq!(lock(&plane.retired).len(), 0);

@@ -158,6 +158,8 @@ fn data_plane_options(config: &Config) -> anyhow::Result<data_plane::Options> {
     Ok(data_plane::Options {
         environment: config.environment.0.clone(),
         state_dir: config.state_dir.clone(),
+        state_interval: config.state_interval_seconds,
+        on_bad_state: config.on_bad_state,
         bounds: Bounds {
             bytes: config.bounds_bundle_bytes.0,
             depth: config.bounds_bundle_depth.0,

@@ -66,6 +66,12 @@ pub const EMERGENCY_STOPS: &str = "tollgate_emergency_stops";
 pub const REQUESTS_SHED: &str = "tollgate_requests_shed_total";
 /// Requests that were answered INTERNAL because deciding them panicked.
 pub const REQUEST_PANICS: &str = "tollgate_request_panics_total";
+/// Writes of the state file, by `result`: `written` or `failed`.
+pub const STATE_WRITES: &str = "tollgate_state_writes_total";
+/// How old the newest state file is: what a kill would lose.
+pub const STATE_AGE: &str = "tollgate_state_age_seconds";
+/// How many bytes it has.
+pub const STATE_BYTES: &str = "tollgate_state_bytes";
 /// Events, by `type`.
 pub const EVENTS: &str = "tollgate_events_total";
 /// Events that nobody got, since too many came at once.
@@ -75,6 +81,8 @@ pub const EVENT_SUBSCRIBERS: &str = "tollgate_event_subscribers";
 /// Subscribers of events that were too slow.
 pub const EVENT_SUBSCRIBERS_DROPPED: &str = "tollgate_event_subscribers_dropped_total";
 
+/// The values of `result` in [`STATE_WRITES`].
+pub const WRITE_RESULTS: [&str; 2] = ["written", "failed"];
 /// The values of `result` in [`BUNDLE_UPDATES`].
 pub const UPDATE_RESULTS: [&str; 3] = ["applied", "unchanged", "rejected"];
 /// The values of `became` in [`APPROVALS`].
@@ -159,6 +167,9 @@ fn describe() {
     describe_gauge!(APPROVALS_OPEN, Unit::Count, "Approvals that are open now");
     describe_counter!(OPERATOR_ACTIONS, Unit::Count, "What operators did to guardrails and stops");
     describe_gauge!(EMERGENCY_STOPS, Unit::Count, "Emergency stops in force");
+    describe_counter!(STATE_WRITES, Unit::Count, "Writes of the state file");
+    describe_gauge!(STATE_AGE, Unit::Seconds, "Age of the newest state file");
+    describe_gauge!(STATE_BYTES, Unit::Bytes, "Size of the newest state file");
     describe_counter!(EVENTS, Unit::Count, "Events that subscribers can follow");
     describe_counter!(EVENTS_DROPPED, Unit::Count, "Events that nobody got, since too many came at once");
     describe_gauge!(EVENT_SUBSCRIBERS, Unit::Count, "Subscribers that follow the events");
@@ -190,6 +201,9 @@ fn start_at_zero() {
     }
     for kind in ERROR_KINDS {
         counter!(EVALUATION_ERRORS, "kind" => kind).absolute(0);
+    }
+    for result in WRITE_RESULTS {
+        counter!(STATE_WRITES, "result" => result).absolute(0);
     }
     for result in ["APPLIED", "DUPLICATE", "RENEWED", "UNKNOWN"] {
         counter!(REPORTS, "result" => result).absolute(0);

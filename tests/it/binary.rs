@@ -51,6 +51,8 @@ pub struct Serving {
     child: Child,
     pub grpc: SocketAddr,
     pub metrics: SocketAddr,
+    /// What it logged before it served.
+    pub log: Vec<serde_json::Value>,
 }
 
 impl Serving {
@@ -64,6 +66,7 @@ impl Serving {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut log = Vec::new();
         let started = loop {
             let line = lines.next().unwrap_or_else(|| panic!("it serves before its log ends")).unwrap();
             let line: serde_json::Value =
@@ -71,11 +74,12 @@ impl Serving {
             if line["message"] == "serving" {
                 break line;
             }
+            log.push(line);
         };
         // Nobody may have to wait for a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
         let address = |name: &str| started[name].as_str().unwrap().parse().unwrap();
-        Self { child, grpc: address("grpc"), metrics: address("metrics") }
+        Self { child, grpc: address("grpc"), metrics: address("metrics"), log }
     }
 
     pub fn signal(&self, name: &str) {

@@ -15,3 +15,4 @@ mod operators;
 mod process;
 mod reload;
 mod served;
+mod state;

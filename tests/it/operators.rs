@@ -214,3 +214,23 @@ fn a_stop_ends_by_itself() {
     eventually("its time is over", || (post.send(&["--dry-run"]) == "ALLOW rule").then_some(()));
     assert!(post.operate(&["stop", "list"]).stdout.contains("nothing is stopped"));
 }
+
+#[test]
+fn what_operators_set_outlives_the_process() {
+    let opened = ["--admin-uds", "admin.sock", "--state-dir", "state", "--state-interval-seconds", "0.1"];
+    let mut post = Post::new(&opened);
+    for signal in ["TERM", "KILL"] {
+        let user = format!("{signal}-user");
+        post.operated(&["stop", "set", "--user", &user, "--ttl", "1h", "--reason", "for a while"]);
+        post.operated(&["guardrails", "force-open", "provider", "--key", signal]);
+        // Written ten times a second.
+        std::thread::sleep(std::time::Duration::from_millis(600));
+        post.serving.signal(signal);
+        post.serving.wait();
+        post.serving = Serving::start(post.path(), &[&["b.yaml"], &opened[..]].concat());
+        assert_eq!(post.send(&["--user", &user]), "DENY emergency_stop", "{signal}");
+        assert_eq!(post.send(&["--tool", signal]), "DENY forced_open", "{signal}");
+        assert_eq!(post.send(&["--user", "another", "--dry-run"]), "ALLOW rule", "{signal}");
+    }
+    assert_eq!(post.operated(&["stop", "clear", "--all"])["cleared"].as_array().unwrap().len(), 2);
+}

@@ -5,7 +5,6 @@
 //! named, wherever it was signed.
 
 pub mod asked;
-pub(super) mod kept;
 pub mod pending;
 pub mod saved;
 pub mod spent;

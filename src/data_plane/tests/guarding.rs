@@ -29,7 +29,7 @@ fn ask_as(plane: &DataPlane, change: impl FnOnce(&mut Request<'_>)) -> (String, 
     })
 }
 
-fn ask_plain(plane: &DataPlane) -> String {
+pub(super) fn ask_plain(plane: &DataPlane) -> String {
     ask_as(plane, |_| ()).0
 }
 
@@ -37,7 +37,7 @@ fn millis(plane: &DataPlane, millis: i64) {
     plane.clock().advance(millis * 1_000_000);
 }
 
-const FEW: &str = "  - {name: few, type: rate_limit, rules: {limit: 2, window_seconds: 9}}\n";
+pub(super) const FEW: &str = "  - {name: few, type: rate_limit, rules: {limit: 2, window_seconds: 9}}\n";
 
 #[test]
 fn a_limit_lets_through_what_it_says_and_says_when_to_come_again() {

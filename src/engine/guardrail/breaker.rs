@@ -85,7 +85,7 @@ pub(super) enum Seen {
 }
 
 /// The state of a breaker as people say it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum BreakerState {
     /// It admits all and watches.
     Closed,

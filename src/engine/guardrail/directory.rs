@@ -32,7 +32,7 @@ pub struct Directory {
 }
 
 /// What an operator holds all keys of a breaker in, those that nobody has seen included.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Hold {
     /// Nothing.
     #[default]

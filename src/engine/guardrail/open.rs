@@ -78,13 +78,10 @@ impl<M> OpenTable<M> {
     #[must_use]
     pub fn new(most: usize, seed: u64) -> Self {
         const WHOLE: usize = 4_096;
-        let (shards, most) = if most <= WHOLE {
-            (1, most)
-        } else {
-            // Ids do not spread quite evenly; the table should not drop before it is full.
-            let share = most / 64;
-            (64, share.saturating_add(share / 16))
-        };
+        let shards = (most / WHOLE).clamp(1, 256).next_power_of_two();
+        // Ids do not spread quite evenly; the table should not drop before it is full.
+        let share = most.checked_div(shards).unwrap_or(most);
+        let most = if shards == 1 { most } else { share.saturating_add(share / 16) };
         let made = (0..shards).map(|_| Padded(Mutex::new(Shard::new(seed))));
         Self {
             shards: made.collect(),
@@ -198,18 +195,26 @@ impl<M> OpenTable<M> {
         self.expired.load(Ordering::Relaxed)
     }
 
-    /// Calls `each` with the decisions of a shard: the open ones, then when each of the settled
-    /// ones was settled.
-    pub fn each(
-        &self,
-        shard: usize,
-        open: &mut dyn FnMut(u128, &Opened<M>),
-        settled: &mut dyn FnMut(u128, Moment),
-    ) {
-        if let Some(shard) = self.shards.get(shard).map(|shard| lock(&shard.0)) {
-            shard.open.iter().for_each(|(id, opened)| open(*id, opened));
-            shard.order.iter().for_each(|(when, id)| settled(*id, *when));
+    /// Calls `open` with the decisions of a shard that are open, but for those that are opened or
+    /// settled meanwhile. Nobody waits for more than a few of them to be copied.
+    pub fn each_open(&self, shard: usize, open: &mut dyn FnMut(u128, &Opened<M>)) {
+        const AT_ONCE: usize = 64;
+        let Some(shard) = self.shards.get(shard) else { return };
+        let ids: Vec<u128> = lock(&shard.0).open.keys().copied().collect();
+        for ids in ids.chunks(AT_ONCE) {
+            let shard = lock(&shard.0);
+            for id in ids {
+                if let Some(opened) = shard.open.get(id) {
+                    open(*id, opened);
+                }
+            }
         }
+    }
+
+    /// The decisions of a shard that were settled, and when, the oldest first.
+    #[must_use]
+    pub fn settled(&self, shard: usize) -> Vec<(Moment, u128)> {
+        self.shards.get(shard).map(|shard| lock(&shard.0).order.iter().copied().collect()).unwrap_or_default()
     }
 
     /// Notes that a decision that took nothing was reported; whether it is the first time.

@@ -5,6 +5,8 @@
 //! empty and leases end as if it had run. What cannot be understood is left out and counted, so
 //! that one strange entry does not cost the others.
 
+use serde::{Deserialize, Serialize};
+
 use super::breaker::{Breaker, BreakerState, Phase, Seen};
 use super::budget::{Amounts, Budget, Totals, Window};
 use super::count_log::CountLog;
@@ -23,7 +25,7 @@ pub type Offset = i64;
 pub const NEVER: Offset = i64::MIN;
 
 /// One key of one guardrail.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedKey {
     /// The text of the key.
     pub key: Vec<u8>,
@@ -32,7 +34,7 @@ pub struct SavedKey {
 }
 
 /// The state of one key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SavedState {
     /// A sliding window: the latest time of each group, and its units.
     Log(Vec<(Offset, u64)>),
@@ -54,7 +56,7 @@ pub enum SavedState {
 pub type SavedCalls = (Offset, Offset, u64, u64);
 
 /// The state of a breaker.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedBreaker {
     /// What it is; an open one whose cooldown is over is still open here.
     pub state: BreakerState,
@@ -73,7 +75,7 @@ pub struct SavedBreaker {
 }
 
 /// What a closed breaker has seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SavedSeen {
     /// Nothing.
     Nothing,
@@ -86,7 +88,7 @@ pub enum SavedSeen {
 }
 
 /// The state of a budget.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedBudget {
     /// The end of its window in nanoseconds since 1970, and the window's length.
     pub window: (i64, u64),

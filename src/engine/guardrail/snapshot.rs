@@ -2,6 +2,9 @@
 //!
 //! What is written is collected shard by shard, so that no request waits for more than one shard
 //! to be copied. Charges that come in between may be in or not; none is older than the collection.
+//! The types that are written say in what form by `serde`; whoever writes them keeps them readable.
+
+use serde::{Deserialize, Serialize};
 
 use super::directory::Hold;
 use super::guard::{Guard, GuardId, Rules};
@@ -19,7 +22,7 @@ use crate::time::WallTime;
 use crate::unit::Span;
 
 /// One guardrail, without its keys.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedGuard {
     /// Its number in this file.
     pub id: u32,
@@ -39,7 +42,7 @@ pub struct SavedGuard {
 }
 
 /// What a decision took.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedTicket {
     /// The number of the guardrail in this file.
     pub guard: u32,
@@ -50,7 +53,7 @@ pub struct SavedTicket {
 }
 
 /// What a decision took from one guardrail.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SavedClaim {
     /// Past a breaker: the epoch, and the probe's end and number.
     Passage(u32, Option<(Offset, u64)>),
@@ -71,7 +74,7 @@ pub enum SavedClaim {
 }
 
 /// One open decision.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedDecision<M> {
     /// Its id.
     pub id: u128,
@@ -192,15 +195,21 @@ impl Live {
 }
 
 impl<M: Clone> OpenTable<M> {
-    /// The decisions of a shard: those that are open, and when each of the others was settled.
+    /// The decisions of a shard that are open.
     #[must_use]
-    pub fn save_shard(&self, shard: usize, at: At) -> (Vec<SavedDecision<M>>, Vec<(u128, Offset)>) {
+    pub fn save_open(&self, shard: usize, at: At) -> Vec<SavedDecision<M>> {
         let frame = Frame::writing(at.now);
-        let (mut open, mut settled) = (Vec::new(), Vec::new());
-        self.each(shard, &mut |id, opened| open.push(save_decision(id, opened, frame)), &mut |id, when| {
-            settled.push((id, frame.offset(when)))
-        });
-        (open, settled)
+        let mut saved = Vec::new();
+        self.each_open(shard, &mut |id, opened| saved.push(save_decision(id, opened, frame)));
+        saved
+    }
+
+    /// The decisions of a shard that were settled, and when.
+    #[must_use]
+    pub fn save_settled(&self, shard: usize, at: At) -> Vec<(u128, Offset)> {
+        let frame = Frame::writing(at.now);
+        let settled = self.settled(shard).into_iter();
+        settled.map(|(when, id)| (id, frame.offset(when))).collect()
     }
 
     /// Opens a decision of the file again, with those of its tickets whose guardrails are still
@@ -223,6 +232,12 @@ impl<M: Clone> OpenTable<M> {
 }
 
 impl<'g> Translation<'g> {
+    /// Whether a guardrail of the file is one of this process.
+    #[must_use]
+    pub fn found(&self, id: u32) -> bool {
+        self.guard(id).is_some()
+    }
+
     fn guard(&self, id: u32) -> Option<&'g Guard> {
         self.pairs.iter().find(|(old, _)| *old == id).map(|(_, guard)| *guard)
     }

@@ -37,7 +37,8 @@ struct File {
 
 fn save(fixture: &Fixture, table: &OpenTable<u8>, at: At) -> File {
     let (live, shards) = (&fixture.live, fixture.live.shards());
-    let decisions: Vec<_> = (0..table.shards()).map(|n| table.save_shard(n, at)).collect();
+    let decisions: Vec<_> =
+        (0..table.shards()).map(|n| (table.save_open(n, at), table.save_settled(n, at))).collect();
     let (open, settled): (Vec<_>, Vec<_>) = decisions.into_iter().unzip();
     File {
         written: at.wall,
