@@ -80,6 +80,15 @@ impl Digest {
         }
         Some(Self(bytes))
     }
+
+    /// The digest of these bytes, one after the other.
+    #[must_use]
+    pub fn of_all(parts: &[&[u8]]) -> Self {
+        use sha2::Digest as _;
+        let mut hasher = sha2::Sha256::new();
+        parts.iter().for_each(|part| hasher.update(part));
+        Self(hasher.finalize().into())
+    }
 }
 
 impl fmt::Display for Digest {

@@ -3,8 +3,11 @@
 //! Every engine gets its rules in its own language and its requests in its own form, both made
 //! before the clock starts; for Tollgate the request is borrowed anew each time, as the server
 //! does it. All give the same answers, which is asserted first.
+//!
+//! `-- rules` prints the table of the rules alone, `-- limits` those of the guardrails.
 
 mod cedar;
+mod limits;
 mod linear_cel;
 mod plainly;
 mod rego;
@@ -15,6 +18,13 @@ mod figures;
 #[path = "../../policies/mod.rs"]
 #[allow(dead_code, reason = "the service's half is not used here")]
 mod policies;
+
+#[path = "../../../src/engine/benches/guardrails/stage.rs"]
+#[allow(dead_code, reason = "the engine's own benches use all of it")]
+mod stage;
+#[path = "../../../src/engine/benches/workload/mod.rs"]
+#[allow(dead_code, reason = "made for more than this")]
+mod workload;
 
 /// The interpreter that the engine is tested against, from where it is kept.
 macro_rules! naive {
@@ -86,7 +96,20 @@ struct Entry {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    let chosen = std::env::args().nth(1);
+    let wants = |name: &str| chosen.as_ref().is_none_or(|chosen| chosen == name);
     println!("Load average at the start: {}.\n", figures::load());
+    if wants("rules") {
+        rules()?;
+    }
+    if wants("limits") {
+        limits::print()?;
+    }
+    println!("\nLoad average at the end: {}.", figures::load());
+    Ok(())
+}
+
+fn rules() -> Result<(), Box<dyn Error>> {
     let mut rows: Vec<Vec<String>> = PEERS.iter().map(|_| Vec::new()).collect();
     for rules in SIZES {
         let policies = Policies::pairs(rules, REQUESTS);
@@ -111,7 +134,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     for ((name, _), row) in PEERS.iter().zip(&rows) {
         println!("| {name} | {} |", row.join(" | "));
     }
-    println!("\nLoad average at the end: {}.", figures::load());
     Ok(())
 }
 

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use super::guarding::{BadCost, Visit, find_guardrails};
-use super::{Answer, Decision, Grant, GuardrailTrace, Request, RuleTrace, Scratch, authorize, explain};
+use super::{Answer, Decision, Grant, GuardrailTrace, Request, RuleTrace, Scratch, Stops};
+use super::{authorize, explain};
 use crate::compile::Compiled;
 use crate::condition::slots::UsedSoFar;
 use crate::guardrail::again::RetryAnswer;
@@ -27,6 +28,8 @@ pub struct Desk<'a> {
     pub ledger: &'a Ledger,
     /// The environment of requests that name none.
     pub environment: &'a str,
+    /// What operators have stopped; [`Stops::none`] where there are no operators.
+    pub stops: &'a Stops,
 }
 
 /// Room to work in, kept by the caller from one decision to the next, and a source of draws.
@@ -129,17 +132,18 @@ impl<'a> Desk<'a> {
         tools: &mut Tools,
     ) -> Decided<'a> {
         loop {
-            let (mut decision, grant) = self.by_rules(request, at, grants, &mut tools.scratch);
+            let (decision, grant) = self.by_rules(request, at, grants, &mut tools.scratch);
             let by_grant = matches!(grant, Grant::Accepted(_)) && spends(request, &decision);
             // If somebody was quicker, the book now says so.
             if by_grant && !grants.begin() {
                 continue;
             }
-            let verdict = self.by_guardrails(request, &mut decision, at, call, tools);
+            let mut decided = Decided { decision, verdict: Verdict::default() };
+            self.by_guardrails(request, &mut decided, at, call, tools);
             if by_grant {
-                grants.close(spends(request, &decision));
+                grants.close(spends(request, &decided.decision));
             }
-            return Decided { decision, verdict };
+            return decided;
         }
     }
 
@@ -152,14 +156,21 @@ impl<'a> Desk<'a> {
         tools: &mut Tools,
     ) -> Explained<'a> {
         let request = Request { dry_run: true, ..*request };
-        let (_, grant) = self.by_rules(&request, at, grants, &mut tools.scratch);
-        let request = Request { grant, ..request };
-        let usage = self.usage(&request, at);
-        let scratch = &mut tools.scratch;
-        let mut told = explain(self.bundle, &request, self.environment, at.wall, usage.as_ref(), scratch);
-        let verdict = self.by_guardrails(&request, &mut told.decision, at, Flush::Alone(0), tools);
-        let guardrails = self.account(&request, &told.decision, &verdict, at, tools);
-        Explained { decided: Decided { decision: told.decision, verdict }, rules: told.rules, guardrails }
+        let (decision, rules) = match self.stopped(&request, at, &mut tools.scratch) {
+            // No rule was asked.
+            Some(decision) => (decision, Vec::new()),
+            None => {
+                let (_, grant) = self.by_rules(&request, at, grants, &mut tools.scratch);
+                let request = Request { grant, ..request };
+                let (usage, scratch) = (self.usage(&request, at), &mut tools.scratch);
+                let told = explain(self.bundle, &request, self.environment, at.wall, usage.as_ref(), scratch);
+                (told.decision, told.rules)
+            }
+        };
+        let mut decided = Decided { decision, verdict: Verdict::default() };
+        self.by_guardrails(&request, &mut decided, at, Flush::Alone(0), tools);
+        let guardrails = self.account(&request, &decided.decision, &decided.verdict, at, tools);
+        Explained { decided, rules, guardrails }
     }
 
     /// Plans a retry of an action that failed. Only a retry that is granted is counted.
@@ -204,7 +215,7 @@ impl<'a> Desk<'a> {
         Ok(verdict)
     }
 
-    /// What the rules say, and what became of the request's grants.
+    /// What operators or the rules say, and what became of the request's grants.
     pub(super) fn by_rules(
         &self,
         request: &Request<'a>,
@@ -212,6 +223,9 @@ impl<'a> Desk<'a> {
         grants: &mut dyn GrantBook,
         scratch: &mut Scratch,
     ) -> (Decision<'a>, Grant<'a>) {
+        if let Some(decision) = self.stopped(request, at, scratch) {
+            return (decision, Grant::None);
+        }
         let usage = self.usage(request, at);
         let mut say = |request: &Request<'a>| {
             authorize(self.bundle, request, self.environment, at.wall, usage.as_ref(), scratch)
@@ -230,28 +244,39 @@ impl<'a> Desk<'a> {
         (say(&Request { grant, ..*request }), grant)
     }
 
+    /// What an operator decided before the rules. An action that is let pass is still to be
+    /// admitted by the guardrails, which are found for it.
+    fn stopped(&self, request: &Request<'a>, at: At, scratch: &mut Scratch) -> Option<Decision<'a>> {
+        let environment = request.environment_or(self.environment);
+        let decision = self.stops.decide(request, environment, at.now)?;
+        if matches!(decision.answer, Answer::Allow(_)) {
+            find_guardrails(self.bundle, request, self.environment, scratch);
+        }
+        Some(decision)
+    }
+
     fn by_guardrails(
         &self,
         request: &Request<'a>,
-        decision: &mut Decision<'a>,
+        Decided { decision, verdict }: &mut Decided<'a>,
         at: At,
         call: Flush<'a>,
         tools: &mut Tools,
-    ) -> Verdict<'a> {
+    ) {
         if !matches!(decision.answer, Answer::Allow(_)) {
-            return Verdict::default();
+            return;
         }
         let mut asks = std::mem::take(&mut tools.asks).recycle();
-        let asked = self.ask(request, decision, call, tools, &mut asks);
-        let verdict = match asked {
-            None => Verdict::default(),
-            Some(_) if asks.is_empty() => Verdict::default(),
-            Some(facts) if request.dry_run => self.ledger.peek(&asks, &facts, at, &mut tools.draw),
-            Some(facts) => self.ledger.charge(&asks, &facts, at, &mut tools.draw),
-        };
+        let asked = self.ask(request, decision, call, tools, &mut asks).filter(|_| !asks.is_empty());
+        match asked {
+            None => {}
+            Some(facts) if request.dry_run => {
+                *verdict = self.ledger.peek(&asks, &facts, at, &mut tools.draw);
+            }
+            Some(facts) => self.ledger.charge_into(&asks, &facts, at, &mut tools.draw, verdict),
+        }
         tools.asks = asks.recycle();
-        decision.heed(&verdict);
-        verdict
+        decision.heed(verdict);
     }
 
     /// What an allowed request asks of the guardrails that were found; `None` where its cost

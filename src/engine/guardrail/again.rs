@@ -107,7 +107,7 @@ impl Ledger {
         let counted = facts.expected.amounts(rules);
         let spent = |state: Option<&State>| {
             let mut spent = false;
-            guard.rooms(state, at, &mut |room| {
+            guard.rooms(state, at, |room| {
                 spent |= counted.counts(room.measure) && room.left() == 0;
             });
             spent
@@ -165,7 +165,7 @@ impl Ledger {
 }
 
 /// The policy to follow, with its key.
-fn policy<'a, 'g>(asks: &'a Asks<'g>) -> Option<(Ask<'g>, &'a [u8])> {
+fn policy<'a, 'g>(asks: &'a Asks<'g>) -> Option<(&'a Ask<'g>, &'a [u8])> {
     let policies =
         asks.iter().filter(|(ask, _)| matches!(ask.guard.rules, Rules::Retry(_)) && !ask.guard.is_shadow());
     policies.reduce(|a, b| if std::ptr::eq(a.0.guard.preferred(b.0.guard), a.0.guard) { a } else { b })

@@ -1,7 +1,5 @@
 //! What one request asks of the guardrails that match it.
 
-use smallvec::SmallVec;
-
 use super::budget::Expected;
 use super::draw::Draw;
 use super::guard::{Guard, Rules};
@@ -15,7 +13,7 @@ use crate::model::request::Request;
 #[derive(Debug, Default)]
 pub struct Asks<'g> {
     text: Vec<u8>,
-    list: SmallVec<[Ask<'g>; 8]>,
+    list: Vec<Ask<'g>>,
 }
 
 /// What is asked of one guardrail.
@@ -81,16 +79,19 @@ impl<'g> Asks<'g> {
         self.list.push(Ask { guard, units, alone: false, from, to });
     }
 
-    /// Asks nothing any more; keeps the room for the text.
+    /// Asks nothing any more; keeps the room.
     #[must_use]
     pub fn recycle<'h>(mut self) -> Asks<'h> {
         self.text.clear();
-        Asks { text: self.text, list: SmallVec::new() }
+        self.list.clear();
+        // An empty vector is collected in place: the room is kept, and no borrow with it.
+        let list = self.list.into_iter().map_while(|_| None).collect();
+        Asks { text: self.text, list }
     }
 
     /// What is asked, in the order it was put.
-    pub fn iter(&self) -> impl Iterator<Item = (Ask<'g>, &[u8])> {
-        self.list.iter().map(|ask| (*ask, self.key(ask)))
+    pub fn iter(&self) -> impl Iterator<Item = (&Ask<'g>, &[u8])> {
+        self.list.iter().map(|ask| (ask, self.key(ask)))
     }
 
     /// How many guardrails are asked.

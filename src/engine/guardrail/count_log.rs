@@ -45,8 +45,20 @@ impl Step {
         ALL.into_iter().find(fits).unwrap_or(Step::Second)
     }
 
+    #[inline]
     const fn nanos(self) -> u64 {
-        10_u64.pow(self as u32)
+        match self {
+            Self::Nanos1 => 1,
+            Self::Nanos10 => 10,
+            Self::Nanos100 => 100,
+            Self::Micros1 => 1_000,
+            Self::Micros10 => 10_000,
+            Self::Micros100 => 100_000,
+            Self::Millis1 => 1_000_000,
+            Self::Millis10 => 10_000_000,
+            Self::Millis100 => 100_000_000,
+            Self::Second => 1_000_000_000,
+        }
     }
 }
 
@@ -118,6 +130,7 @@ impl CountLog {
 
     /// The units that were charged within this window.
     #[must_use]
+    #[inline]
     pub fn used(&self, now: Moment, window: Span) -> u64 {
         self.units_from(self.first_live(now, window))
     }
@@ -134,12 +147,14 @@ impl CountLog {
 
     /// When the newest unit was charged.
     #[must_use]
+    #[inline]
     pub fn newest(&self) -> Option<Moment> {
         self.len.checked_sub(1).map(|at| self.time(at))
     }
 
     /// Charges units now, or at the time of the newest unit where that is later: two threads may
     /// arrive in another order than they read their clocks.
+    #[inline]
     pub fn charge(&mut self, units: u64, now: Moment, shape: &Shape) {
         let now = self.newest().map_or(now, |newest| now.max(newest));
         self.forget(now, shape.window);
@@ -163,6 +178,7 @@ impl CountLog {
     }
 
     /// Drops what is older than the window.
+    #[inline]
     pub fn forget(&mut self, now: Moment, window: Span) {
         let gone = self.first_live(now, window);
         self.drop_oldest(gone);
@@ -190,6 +206,7 @@ impl CountLog {
         size_of_val::<[u32]>(&self.ring)
     }
 
+    #[inline]
     const fn group_units(&self) -> u64 {
         1 << self.group
     }
@@ -198,6 +215,7 @@ impl CountLog {
         if at.saturating_add(1) == self.len { self.fill } else { self.group_units() }
     }
 
+    #[inline]
     fn units_from(&self, first: u8) -> u64 {
         match self.len.saturating_sub(first) {
             0 => 0,
@@ -208,11 +226,17 @@ impl CountLog {
     }
 
     /// The first group that is in the window; times never fall, so that a search by halves finds it.
+    #[inline]
     fn first_live(&self, now: Moment, window: Span) -> u8 {
-        let (mut low, mut high) = (0, self.len);
+        let is_over = |at: u8| self.time(at).after(window) <= now;
+        // Most often none has left it: those that had were dropped by the last charge.
+        if self.len == 0 || !is_over(0) {
+            return 0;
+        }
+        let (mut low, mut high) = (1, self.len);
         while low < high {
             let middle = u8::midpoint(low, high);
-            if self.time(middle).after(window) <= now {
+            if is_over(middle) {
                 low = middle.saturating_add(1);
             } else {
                 high = middle;
@@ -221,18 +245,21 @@ impl CountLog {
         low
     }
 
+    #[inline]
     fn place(&self, at: u8) -> usize {
         let place = usize::from(self.head).saturating_add(usize::from(at));
         let room = self.ring.len();
         if place >= room { place.saturating_sub(room) } else { place }
     }
 
+    #[inline]
     fn time(&self, at: u8) -> Moment {
         let tick = self.ring.get(self.place(at)).copied().unwrap_or(0);
         let nanos = u64::from(tick).saturating_mul(self.step.nanos());
         Moment::from_nanos(self.base.saturating_add(nanos))
     }
 
+    #[inline]
     fn set(&mut self, at: u8, tick: u32) {
         let place = self.place(at);
         if let Some(slot) = self.ring.get_mut(place) {
@@ -241,16 +268,19 @@ impl CountLog {
     }
 
     /// The tick of a time, rounded up; moves the base where 32 bits do not reach.
+    #[inline]
     fn tick_for(&mut self, now: Moment) -> u32 {
         let step = self.step.nanos();
         if self.len == 0 {
             self.base = now.nanos();
         }
-        let ticks = |base: u64| now.nanos().saturating_sub(base).div_ceil(step);
-        if ticks(self.base) > u64::from(u32::MAX) {
-            self.rebase();
-        }
-        u32::try_from(ticks(self.base)).unwrap_or(u32::MAX)
+        let ticks = |base: u64| u32::try_from(now.nanos().saturating_sub(base).div_ceil(step));
+        ticks(self.base)
+            .or_else(|_| {
+                self.rebase();
+                ticks(self.base)
+            })
+            .unwrap_or(u32::MAX)
     }
 
     /// Counts from the oldest group. Live groups span one window: half of what 32 bits hold.
@@ -265,6 +295,7 @@ impl CountLog {
         }
     }
 
+    #[inline]
     fn drop_oldest(&mut self, groups: u8) {
         if groups >= self.len {
             (self.head, self.len, self.fill) = (0, 0, 0);

@@ -28,6 +28,8 @@ pub struct Guard {
     pub id: GuardId,
     /// Its name.
     pub name: GuardrailName,
+    /// The place of its name among those of all guardrails that are live with it.
+    pub(super) rank: u32,
     /// Which refusal is reported of several.
     pub priority: i32,
     /// Whether it refuses.
@@ -133,6 +135,7 @@ impl Guard {
         Self {
             id,
             name: guardrail.name.value.clone(),
+            rank: 0,
             priority: guardrail.priority,
             enforcement: guardrail.enforcement,
             refusal: guardrail.refusal,

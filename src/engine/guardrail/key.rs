@@ -49,6 +49,7 @@ impl Key {
 
     /// The text, as `write` wrote it.
     #[must_use]
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Text::Short { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or(bytes),
@@ -60,6 +61,16 @@ impl Key {
     #[must_use]
     pub fn display(&self) -> String {
         display(self.as_bytes())
+    }
+
+    /// The values of its dimensions, in their order; `None` where only a digest is kept, or the
+    /// number of a flush without a name.
+    #[must_use]
+    pub fn values(&self) -> Option<Vec<String>> {
+        let text = self.as_bytes();
+        let unnamed = |value: &[u8]| value.first() == Some(&UNNAMED);
+        let is_kept = text.first() != Some(&DIGESTED) && !text.split(|byte| *byte == 0).any(unnamed);
+        is_kept.then(|| text.split(|byte| *byte == 0).map(unescaped).collect())
     }
 
     /// The value of one of its dimensions, by their order; `None` where only a digest is kept.
@@ -235,6 +246,11 @@ fn canonical(out: &mut Vec<u8>, value: View<'_>) {
 }
 
 fn escape(out: &mut Vec<u8>, value: &[u8]) {
+    // Hardly any value has something to escape.
+    if !has_separator(value) {
+        out.extend_from_slice(value);
+        return;
+    }
     for byte in value {
         match byte {
             0 => out.extend_from_slice(&[1, b'0']),
@@ -242,6 +258,18 @@ fn escape(out: &mut Vec<u8>, value: &[u8]) {
             byte => out.push(*byte),
         }
     }
+}
+
+/// Whether a byte below two is in it, eight looked at in one go: only such a byte borrows from the
+/// top bit, where it had none (Mycroft 1987).
+fn has_separator(value: &[u8]) -> bool {
+    const EACH: u64 = u64::MAX / 255;
+    let (eights, rest) = value.as_chunks::<8>();
+    let in_eight = |eight: &[u8; 8]| {
+        let eight = u64::from_le_bytes(*eight);
+        eight.wrapping_sub(2 * EACH) & !eight & (128 * EACH) != 0
+    };
+    eights.iter().any(in_eight) || rest.iter().any(|byte| *byte < 2)
 }
 
 fn at_path<'a>(context: &'a dyn Fields, path: &[Box<str>]) -> Option<View<'a>> {

@@ -59,6 +59,7 @@ const WATCHED: u32 = 1 << 31;
 
 impl Seed {
     /// The hash of a guardrail's key.
+    #[inline]
     pub(super) fn hash(self, guard: GuardId, key: &[u8]) -> u64 {
         let mut hasher = FixedState::with_seed(self.0).build_hasher();
         hasher.write_u32(guard.0);
@@ -80,6 +81,7 @@ impl Table {
     }
 
     /// Which shard a hash falls into: by its high bits, since the index takes the low ones.
+    #[inline]
     pub(super) fn shard_of(&self, hash: u64) -> usize {
         let high = usize::try_from(hash >> 32).unwrap_or(0);
         high & self.shards.len().saturating_sub(1)
@@ -90,6 +92,7 @@ impl Table {
     }
 
     /// Locks a shard; `None` when there is none of this number.
+    #[inline]
     pub(super) fn lock(&self, shard: usize) -> Option<MutexGuard<'_, Shard>> {
         self.shards.get(shard).map(|shard| lock(&shard.0))
     }
@@ -106,6 +109,7 @@ impl Shard {
     }
 
     /// Where a key is.
+    #[inline]
     pub(super) fn find(&self, hash: u64, guard: GuardId, key: &[u8]) -> Option<Place> {
         let is_it = |at: &u32| self.slots.get(*at).is_some_and(|slot| slot.is(guard, key));
         self.index.find(hash, is_it).copied().map(Place)
@@ -121,10 +125,12 @@ impl Shard {
         self.index.iter_hash(hash).filter(ours).map(|at| Place(*at))
     }
 
+    #[inline]
     pub(super) fn get(&self, place: Place) -> Option<&Slot> {
         self.slots.get(place.0)
     }
 
+    #[inline]
     pub(super) fn get_mut(&mut self, place: Place) -> Option<&mut Slot> {
         self.slots.get_mut(place.0)
     }
@@ -159,6 +165,7 @@ impl Shard {
     }
 
     /// A number for a lease.
+    #[inline]
     pub(super) fn next_lease(&mut self) -> LeaseId {
         self.leases = self.leases.wrapping_add(1);
         LeaseId(self.leases)
@@ -220,6 +227,7 @@ impl Slot {
     }
 
     /// Remembers that it was charged now.
+    #[inline]
     pub(super) fn touch(&mut self, now: Moment) {
         self.last = stamp(now);
     }
@@ -231,6 +239,7 @@ impl Slot {
         if age > u32::MAX - 64 { 0 } else { age }
     }
 
+    #[inline]
     fn is(&self, guard: GuardId, key: &[u8]) -> bool {
         self.guard() == guard && self.key.as_bytes() == key
     }
@@ -263,11 +272,13 @@ struct Slots {
 const PIECE: u32 = 16;
 
 impl Slots {
+    #[inline]
     fn get(&self, at: u32) -> Option<&Slot> {
         let piece = self.pieces.get(usize::try_from(at / PIECE).ok()?)?;
         piece.get(usize::try_from(at % PIECE).ok()?)
     }
 
+    #[inline]
     fn get_mut(&mut self, at: u32) -> Option<&mut Slot> {
         let piece = self.pieces.get_mut(usize::try_from(at / PIECE).ok()?)?;
         piece.get_mut(usize::try_from(at % PIECE).ok()?)

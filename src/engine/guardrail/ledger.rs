@@ -5,7 +5,7 @@ use super::draw::Draw;
 use super::guard::{Guard, Rules};
 use super::keyed::Table;
 use super::refused::Refused;
-use super::sheet::{Lines, Sheet, lines};
+use super::sheet::{Line, Lines, Sheet};
 use super::state::At;
 use super::verdict::{Refusal, Verdict};
 use crate::model::ReasonCode;
@@ -56,99 +56,124 @@ impl Ledger {
 
     /// Charges a request if every guardrail admits it; otherwise nothing has changed.
     pub fn charge<'g>(&self, asks: &Asks<'g>, facts: &Facts, at: At, draw: &mut Draw) -> Verdict<'g> {
-        self.charge_all(&[Item { asks, facts }], at, draw).pop().unwrap_or_default()
+        let mut verdict = Verdict::default();
+        self.charge_into(asks, facts, at, draw, &mut verdict);
+        verdict
+    }
+
+    /// The same into a verdict that says nothing yet, for who has a place for it.
+    pub fn charge_into<'g>(
+        &self,
+        asks: &Asks<'g>,
+        facts: &Facts,
+        at: At,
+        draw: &mut Draw,
+        verdict: &mut Verdict<'g>,
+    ) {
+        let mut lines = Lines::default();
+        lines.add(&self.table, asks, facts);
+        self.go_through(&lines, at, draw, true, std::slice::from_mut(verdict));
     }
 
     /// Charges all requests of a batch, one after the other at one instant, if all are admitted;
     /// otherwise nothing has changed. The verdicts stand in the order of the items.
     pub fn charge_all<'g>(&self, items: &[Item<'_, 'g>], at: At, draw: &mut Draw) -> Vec<Verdict<'g>> {
-        self.go_through(items, at, draw, true)
+        self.each(items, at, draw, true)
     }
 
     /// What [`Ledger::charge_all`] would say of each, one after the other, charging nothing in
     /// the end: another part of the batch is refused.
     pub fn peek_all<'g>(&self, items: &[Item<'_, 'g>], at: At, draw: &mut Draw) -> Vec<Verdict<'g>> {
-        self.go_through(items, at, draw, false)
+        self.each(items, at, draw, false)
+    }
+
+    fn each<'g>(&self, items: &[Item<'_, 'g>], at: At, draw: &mut Draw, keep: bool) -> Vec<Verdict<'g>> {
+        let mut lines = Lines::default();
+        items.iter().for_each(|item| lines.add(&self.table, item.asks, item.facts));
+        let mut verdicts = Vec::new();
+        verdicts.resize_with(items.len(), Verdict::default);
+        self.go_through(&lines, at, draw, keep, &mut verdicts);
+        verdicts
     }
 
     fn go_through<'g>(
         &self,
-        items: &[Item<'_, 'g>],
+        lines: &Lines<'g, '_>,
         at: At,
         draw: &mut Draw,
         keep: bool,
-    ) -> Vec<Verdict<'g>> {
-        let lines: Vec<Lines<'g, '_>> = items.iter().map(|item| lines(&self.table, item.asks)).collect();
+        verdicts: &mut [Verdict<'g>],
+    ) {
         let mut round = 0_u32;
         loop {
             round = round.saturating_add(1);
             let last = round >= ROUNDS;
-            match self.attempt(items, &lines, at, draw, Attempt { last, keep }) {
-                Ok(verdicts) => return verdicts,
+            match self.attempt(lines, at, draw, Attempt { last, keep }, verdicts) {
+                Ok(()) => return,
                 Err(full) => self.make_room(full, at),
             }
+            verdicts.fill_with(Verdict::default);
         }
     }
 
     /// What [`Ledger::charge`] would say, charging nothing.
     pub fn peek<'g>(&self, asks: &Asks<'g>, facts: &Facts, at: At, draw: &mut Draw) -> Verdict<'g> {
-        let lines = lines(&self.table, asks);
-        let each = lines.iter().map(|line| (line, facts));
-        let mut sheet = Sheet::open(&self.table, each, false, false);
-        let refused = sheet.check(&lines, facts, at, false);
+        let mut lines = Lines::default();
+        lines.add(&self.table, asks, facts);
+        let mut sheet = Sheet::open(&self.table, &lines, false, false);
         let mut verdict = Verdict::default();
-        say(&mut verdict, &lines, &refused, draw);
-        sheet.limits(&lines, at, &mut verdict);
+        for lines in lines.each() {
+            let refused = sheet.check(lines, at, false);
+            say(&mut verdict, lines, &refused, draw);
+            sheet.limits(lines, at, &mut verdict);
+        }
         verdict.order();
         verdict
     }
 
-    /// Checks and charges with everything locked. Finds no room for a key: says which guardrail's
-    /// table is full, unless this is the last attempt.
+    /// Checks and charges with everything locked, into verdicts that say nothing yet. Finds no room
+    /// for a key: says which guardrail's table is full, unless this is the last attempt.
     fn attempt<'g>(
         &self,
-        items: &[Item<'_, 'g>],
-        lines: &[Lines<'g, '_>],
+        lines: &Lines<'g, '_>,
         at: At,
         draw: &mut Draw,
         Attempt { last, keep }: Attempt,
-    ) -> Result<Vec<Verdict<'g>>, &'g Guard> {
-        let each = items.iter().zip(lines);
-        let all = each.clone().flat_map(|(item, lines)| lines.iter().map(|line| (line, item.facts)));
-        let mut sheet = Sheet::open(&self.table, all, true, items.len() > 1 || !keep);
-        let mut verdicts = Vec::with_capacity(items.len());
-        for (item, lines) in each.clone() {
-            let refused = sheet.check(lines, item.facts, at, true);
+        verdicts: &mut [Verdict<'g>],
+    ) -> Result<(), &'g Guard> {
+        let mut sheet = Sheet::open(&self.table, lines, true, verdicts.len() > 1 || !keep);
+        let mut allowed = true;
+        for (lines, verdict) in lines.each().zip(verdicts.iter_mut()) {
+            let refused = sheet.check(lines, at, true);
             if let Some(full) = full(lines, &refused).filter(|_| !last) {
                 sheet.undo();
                 return Err(full);
             }
-            let mut verdict = Verdict::default();
-            say(&mut verdict, lines, &refused, draw);
+            say(verdict, lines, &refused, draw);
             if verdict.is_allowed() {
                 let admits = |number| !refused.iter().any(|(refused, _)| *refused == number);
-                sheet.charge(lines, item.facts, at, admits, &mut verdict);
+                sheet.charge(lines, at, admits, verdict);
             }
-            verdicts.push(verdict);
+            allowed &= verdict.is_allowed();
         }
-        if !keep || verdicts.iter().any(|verdict| !verdict.is_allowed()) {
+        if !keep || !allowed {
             sheet.undo();
-            for verdict in &mut verdicts {
+            for verdict in verdicts.iter_mut() {
                 verdict.tickets.clear();
                 verdict.events.clear();
                 verdict.report_within = None;
             }
         }
-        for ((_, lines), verdict) in each.zip(&mut verdicts) {
+        for (lines, verdict) in lines.each().zip(verdicts) {
             sheet.limits(lines, at, verdict);
             verdict.order();
         }
-        Ok(verdicts)
+        Ok(())
     }
 }
 
 /// Puts refusals into words, those of shadow guardrails apart.
-fn say<'g>(verdict: &mut Verdict<'g>, lines: &Lines<'g, '_>, refused: &[(usize, Refused)], draw: &mut Draw) {
+fn say<'g>(verdict: &mut Verdict<'g>, lines: &[Line<'g, '_>], refused: &[(usize, Refused)], draw: &mut Draw) {
     for (number, refused) in refused {
         let Some(line) = lines.get(*number) else { continue };
         let guard = line.ask.guard;
@@ -166,7 +191,7 @@ fn say<'g>(verdict: &mut Verdict<'g>, lines: &Lines<'g, '_>, refused: &[(usize, 
 }
 
 /// The first guardrail that has no room for a key.
-fn full<'g>(lines: &Lines<'g, '_>, refused: &[(usize, Refused)]) -> Option<&'g Guard> {
+fn full<'g>(lines: &[Line<'g, '_>], refused: &[(usize, Refused)]) -> Option<&'g Guard> {
     let full = refused.iter().find(|(_, refused)| refused.code == ReasonCode::KeysFull)?;
     lines.get(full.0).map(|line| line.ask.guard)
 }

@@ -140,6 +140,9 @@ impl Registry {
             guards: Arc::default(),
         };
         let mut by_id: HashMap<GuardId, Arc<Guard>, RandomState> = HashMap::default();
+        let mut names: Vec<&GuardrailName> =
+            claimants.iter().map(|claimant| &claimant.identity.name).collect();
+        names.sort_unstable();
         for claimant in &claimants {
             let known = taken.get_mut(&claimant.identity).into_iter().flatten();
             let Some(known) = known.into_iter().find(|known| Some(known.id) == claimant.id) else {
@@ -148,7 +151,9 @@ impl Registry {
             let all = shared.get(&known.id).copied();
             let all = all.unwrap_or_else(|| Shared::of(claimant.guardrail));
             let keys = Arc::clone(&known.keys);
-            let guard = Arc::new(Guard::of(claimant.guardrail, known.id, all, keys));
+            let rank = names.partition_point(|name| **name < claimant.identity.name);
+            let rank = u32::try_from(rank).unwrap_or(u32::MAX);
+            let guard = Arc::new(Guard { rank, ..Guard::of(claimant.guardrail, known.id, all, keys) });
             if guard.window_length() != known.guard.window_length() {
                 known.keys.forget_windows();
             }

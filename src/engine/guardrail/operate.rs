@@ -171,11 +171,11 @@ fn set(guard: &Guard, state: &mut State, operation: Operation, at: At) {
 }
 
 impl Guard {
-    fn view(&self, key: &Key, state: &State, at: At) -> KeyView {
+    pub(super) fn view(&self, key: &Key, state: &State, at: At) -> KeyView {
         let mut state = state.clone();
         self.advance(&mut state, at);
         let mut rooms = Vec::new();
-        self.rooms(Some(&state), at, &mut |room| rooms.push(room));
+        self.rooms(Some(&state), at, |room| rooms.push(room));
         let (breaker, next_probe) = match (&self.rules, &state) {
             (Rules::Breaker(rules), State::Breaker(breaker)) => {
                 (Some(breaker.state(rules, at.now)), rules.rest(breaker, at.now))

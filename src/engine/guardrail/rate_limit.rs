@@ -23,6 +23,7 @@ impl SlidingWindow {
     ///
     /// # Errors
     /// They do not; says when they will.
+    #[inline]
     pub fn check(&self, log: Option<&CountLog>, units: u64, now: Moment) -> Result<(), Refused> {
         if self.limit == 0 || units > self.limit {
             return Err(Refused::for_good(ReasonCode::LimitUnreachable));
@@ -41,6 +42,7 @@ impl SlidingWindow {
     }
 
     /// Charges units that were checked at this moment.
+    #[inline]
     pub fn charge(&self, log: &mut CountLog, units: u64, now: Moment) {
         if units > 0 {
             log.charge(units, now, &self.shape);
@@ -49,6 +51,7 @@ impl SlidingWindow {
 
     /// How much is used.
     #[must_use]
+    #[inline]
     pub fn room(&self, log: Option<&CountLog>, now: Moment) -> Room {
         let newest = log.and_then(CountLog::newest);
         let empty = newest.map_or(Span::default(), |at| at.after(self.window).since(now));

@@ -44,8 +44,15 @@ impl Sampling {
 /// The point of a key.
 #[must_use]
 pub fn point(name: &str, environment: &str, kinds: &str, values: &[u8]) -> u64 {
-    let parts = [name.as_bytes(), environment.as_bytes(), kinds.as_bytes(), values];
-    let digest = Digest::of(&parts.join(&0));
+    let digest = Digest::of_all(&[
+        name.as_bytes(),
+        b"\0",
+        environment.as_bytes(),
+        b"\0",
+        kinds.as_bytes(),
+        b"\0",
+        values,
+    ]);
     let first = digest.0.first_chunk().copied().unwrap_or_default();
     u64::from_be_bytes(first)
 }
@@ -53,17 +60,7 @@ pub fn point(name: &str, environment: &str, kinds: &str, values: &[u8]) -> u64 {
 /// The kinds of a key as a bundle spells them, joined by a zero byte.
 #[must_use]
 pub fn kinds(dimensions: &[KeyDimension]) -> String {
-    dimensions.iter().map(kind).collect::<Vec<_>>().join("\0")
-}
-
-fn kind(dimension: &KeyDimension) -> String {
-    match dimension {
-        KeyDimension::Global => "global".into(),
-        KeyDimension::Field(field) => field.name().into(),
-        KeyDimension::Request => "request".into(),
-        KeyDimension::Batch => "batch".into(),
-        KeyDimension::Context(path) => format!("context.{}", path.join(".")),
-    }
+    dimensions.iter().map(KeyDimension::name).collect::<Vec<_>>().join("\0")
 }
 
 #[cfg(test)]

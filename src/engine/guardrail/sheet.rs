@@ -5,6 +5,8 @@
 //! keys that are new, directories in the order of their guardrails, so that two requests never
 //! wait for each other in a circle.
 
+use std::cell::Cell;
+
 use smallvec::SmallVec;
 
 use super::ask::{Ask, Asks, Facts};
@@ -14,7 +16,7 @@ use super::key::Key;
 use super::keyed::{Place, Shard, Stamp, Table};
 use super::lease::LeaseId;
 use super::refused::Refused;
-use super::state::{At, State};
+use super::state::{At, State, Wanted};
 use super::sync::MutexGuard;
 use super::verdict::{Event, Limit, Ticket, Verdict};
 use crate::model::ReasonCode;
@@ -22,18 +24,38 @@ use crate::unit::Span;
 
 /// The locked keys of some requests.
 pub(super) struct Sheet<'t> {
+    /// By their numbers.
     shards: SmallVec<[(usize, MutexGuard<'t, Shard>); 8]>,
     lists: SmallVec<[(GuardId, Open<'t>); 2]>,
     undo: Option<Vec<Undo>>,
+    /// Whether keys may have moved since their places were noted.
+    moved: bool,
 }
 
 /// One ask on the sheet.
-#[derive(Clone, Copy)]
 pub(super) struct Line<'g, 'k> {
-    pub(super) ask: Ask<'g>,
+    pub(super) ask: &'k Ask<'g>,
     pub(super) key: &'k [u8],
+    facts: &'k Facts,
     hash: u64,
     shard: usize,
+    seat: Cell<Seat>,
+}
+
+/// The lines of some requests, one request after the other.
+#[derive(Default)]
+pub(super) struct Lines<'g, 'k> {
+    list: SmallVec<[Line<'g, 'k>; 8]>,
+    /// Where those of each request end.
+    ends: SmallVec<[usize; 1]>,
+}
+
+/// Where a line's key was found, so that it is looked for once.
+#[derive(Clone, Copy, Default)]
+struct Seat {
+    /// The place of its shard among those that are locked.
+    held: usize,
+    place: Option<Place>,
 }
 
 /// How a key was before.
@@ -45,68 +67,97 @@ struct Undo {
     guard: GuardId,
 }
 
-pub(super) type Lines<'g, 'k> = SmallVec<[Line<'g, 'k>; 8]>;
-
 /// A table without room for a key is worth another try after this.
 const FULL: Span = Span::from_nanos(1_000_000_000);
 
-/// The lines of a request.
-pub(super) fn lines<'g, 'k>(table: &Table, asks: &'k Asks<'g>) -> Lines<'g, 'k> {
-    let mut lines: Lines<'g, 'k> = asks
-        .iter()
-        .map(|(ask, key)| {
+impl<'g, 'k> Lines<'g, 'k> {
+    /// Adds those of one more request, in the order in which guardrails are asked.
+    pub(super) fn add(&mut self, table: &Table, asks: &'k Asks<'g>, facts: &'k Facts) {
+        let from = self.list.len();
+        let mut order = 0;
+        let mut sorted = true;
+        for (ask, key) in asks.iter() {
             let hash = table.seed().hash(ask.guard.id, key);
-            Line { ask, key, hash, shard: table.shard_of(hash) }
+            let shard = table.shard_of(hash);
+            self.list.push(Line { ask, key, facts, hash, shard, seat: Cell::default() });
+            sorted &= order <= ask.guard.rules.order();
+            order = ask.guard.rules.order();
+        }
+        if let Some(own) = self.list.get_mut(from..).filter(|_| !sorted) {
+            own.sort_by_key(|line| line.ask.guard.rules.order());
+        }
+        self.ends.push(self.list.len());
+    }
+
+    /// Those of each request.
+    pub(super) fn each(&self) -> impl Iterator<Item = &[Line<'g, 'k>]> {
+        let mut from = 0;
+        self.ends.iter().map(move |end| {
+            let own = self.list.get(from..*end).unwrap_or_default();
+            from = *end;
+            own
         })
-        .collect();
-    lines.sort_by_key(|line| line.ask.guard.rules.order());
-    lines
+    }
 }
 
 impl<'t> Sheet<'t> {
     /// Locks what these lines are about. With `undo`, what is charged can be taken back.
-    pub(super) fn open<'l, 'g: 'l + 't, 'k: 'l>(
-        table: &'t Table,
-        lines: impl Iterator<Item = (&'l Line<'g, 'k>, &'l Facts)> + Clone,
-        charging: bool,
-        undo: bool,
-    ) -> Self {
-        let mut numbers: SmallVec<[usize; 8]> =
-            lines.clone().filter(|(line, _)| line.has_state()).map(|(line, _)| line.shard).collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        let locked = numbers.into_iter().filter_map(|n| table.lock(n).map(|shard| (n, shard)));
-        let mut sheet = Self { shards: locked.collect(), lists: SmallVec::new(), undo: undo.then(Vec::new) };
-        if charging {
-            let new = lines.filter(|(line, facts)| {
-                line.ask.guard.keeps(&line.ask.wanted(facts)) && sheet.place(line).is_none()
-            });
-            let mut guards: SmallVec<[&'g Guard; 2]> = new.map(|(line, _)| line.ask.guard).collect();
-            guards.sort_by_key(|guard| guard.id);
-            guards.dedup_by_key(|guard| guard.id);
-            sheet.lists = guards.into_iter().map(|guard| (guard.id, guard.keys.open())).collect();
+    pub(super) fn open<'g: 't>(table: &'t Table, lines: &Lines<'g, '_>, charging: bool, undo: bool) -> Self {
+        let stateful = lines.list.iter().filter(|line| line.has_state());
+        let mut order: SmallVec<[&Line<'g, '_>; 8]> = SmallVec::new();
+        stateful.for_each(|line| order.push(line));
+        order.sort_unstable_by_key(|line| line.shard);
+        let mut sheet =
+            Self { shards: SmallVec::new(), lists: SmallVec::new(), undo: undo.then(Vec::new), moved: false };
+        for line in &order {
+            if sheet.shards.last().is_none_or(|(number, _)| *number != line.shard)
+                && let Some(shard) = table.lock(line.shard)
+            {
+                sheet.shards.push((line.shard, shard));
+            }
+            line.seat.set(Seat { held: sheet.shards.len().saturating_sub(1), place: None });
+        }
+        let mut all_known = true;
+        for line in order {
+            let place = sheet.place(line);
+            line.seat.set(Seat { place, ..line.seat.get() });
+            all_known &= place.is_some();
+        }
+        if charging && !all_known {
+            sheet.open_lists(lines);
         }
         sheet
+    }
+
+    /// Opens the directories that keys may have to be added to.
+    fn open_lists<'g: 't>(&mut self, lines: &Lines<'g, '_>) {
+        let new = lines
+            .list
+            .iter()
+            .filter(|line| line.seat.get().place.is_none() && line.ask.guard.keeps(&line.wanted()));
+        let mut guards: SmallVec<[&'g Guard; 2]> = new.map(|line| line.ask.guard).collect();
+        guards.sort_by_key(|guard| guard.id);
+        guards.dedup_by_key(|guard| guard.id);
+        self.lists = guards.into_iter().map(|guard| (guard.id, guard.keys.open())).collect();
     }
 
     /// What each guardrail says to one request, in order.
     pub(super) fn check<'g>(
         &mut self,
-        lines: &Lines<'g, '_>,
-        facts: &Facts,
+        lines: &[Line<'g, '_>],
         at: At,
         watch: bool,
     ) -> SmallVec<[(usize, Refused); 4]> {
         let mut refused = SmallVec::new();
         for (number, line) in lines.iter().enumerate() {
-            let (guard, wanted) = (line.ask.guard, line.ask.wanted(facts));
+            let (guard, wanted) = (line.ask.guard, line.wanted());
             let place = self.place(line);
             let said = match place.and_then(|place| self.state(line, place)) {
                 Some(state) => {
                     guard.advance(state, at);
                     guard.check(Some(state), &wanted, at)
                 }
-                None => guard.check(None, &wanted, at).and_then(|()| self.room_for(line, facts)),
+                None => guard.check(None, &wanted, at).and_then(|()| self.room_for(line)),
             };
             if let Err(said) = said {
                 refused.push((number, said));
@@ -121,21 +172,20 @@ impl<'t> Sheet<'t> {
     /// Charges the lines of a request that `admits`, all of which have been checked.
     pub(super) fn charge<'g>(
         &mut self,
-        lines: &Lines<'g, '_>,
-        facts: &Facts,
+        lines: &[Line<'g, '_>],
         at: At,
         admits: impl Fn(usize) -> bool,
         verdict: &mut Verdict<'g>,
     ) {
         for (number, line) in lines.iter().enumerate() {
             if admits(number) {
-                self.charge_line(line, facts, at, verdict);
+                self.charge_line(line, at, verdict);
             }
         }
     }
 
     /// Adds how much is left to a verdict.
-    pub(super) fn limits<'g>(&mut self, lines: &Lines<'g, '_>, at: At, verdict: &mut Verdict<'g>) {
+    pub(super) fn limits<'g>(&mut self, lines: &[Line<'g, '_>], at: At, verdict: &mut Verdict<'g>) {
         for line in lines.iter().filter(|line| !line.ask.guard.is_shadow()) {
             let guard = line.ask.guard;
             let place = self.place(line);
@@ -143,13 +193,13 @@ impl<'t> Sheet<'t> {
             if let Some(state) = &mut state {
                 guard.advance(state, at);
             }
-            let mut each = |room| verdict.limits.push(Limit { guard, room });
-            guard.rooms(state.as_deref(), at, &mut each);
+            guard.rooms(state.as_deref(), at, |room| verdict.limits.push(Limit { guard, room }));
         }
     }
 
     /// Takes back all that was charged on this sheet.
     pub(super) fn undo(&mut self) {
+        self.moved = true;
         for step in self.undo.take().into_iter().flatten().rev() {
             let Some((_, shard)) = self.shards.iter_mut().find(|(n, _)| *n == step.shard) else {
                 continue;
@@ -170,8 +220,8 @@ impl<'t> Sheet<'t> {
         }
     }
 
-    fn charge_line<'g>(&mut self, line: &Line<'g, '_>, facts: &Facts, at: At, verdict: &mut Verdict<'g>) {
-        let (guard, wanted) = (line.ask.guard, line.ask.wanted(facts));
+    fn charge_line<'g>(&mut self, line: &Line<'g, '_>, at: At, verdict: &mut Verdict<'g>) {
+        let (guard, wanted) = (line.ask.guard, line.wanted());
         let mut place = self.place(line);
         if place.is_none() && guard.keeps(&wanted) {
             place = self.add(line, at);
@@ -205,13 +255,13 @@ impl<'t> Sheet<'t> {
     }
 
     /// Whether there is room for a key that is new.
-    fn room_for(&self, line: &Line<'_, '_>, facts: &Facts) -> Result<(), Refused> {
+    fn room_for(&self, line: &Line<'_, '_>) -> Result<(), Refused> {
         let guard = line.ask.guard;
         let keys = match self.lists.iter().find(|(id, _)| *id == guard.id) {
             Some((_, list)) => list.keys(),
             None => guard.keys.keys(),
         };
-        let wanted = line.ask.wanted(facts);
+        let wanted = line.wanted();
         let wants = matches!(guard.rules, Rules::Breaker(_)) || guard.keeps(&wanted);
         if wants && keys >= guard.max_keys { Err(Refused::until(ReasonCode::KeysFull, FULL)) } else { Ok(()) }
     }
@@ -223,9 +273,10 @@ impl<'t> Sheet<'t> {
             return None;
         }
         let state = guard.fresh_state(at)?;
-        let (_, shard) = self.shards.iter_mut().find(|(number, _)| *number == line.shard)?;
+        let (_, shard) = self.shards.get_mut(line.seat.get().held)?;
         let place = shard.add(line.hash, guard.id, line.key, state);
         list.add(line.hash);
+        line.seat.set(Seat { place: Some(place), ..line.seat.get() });
         if let Some(undo) = &mut self.undo {
             undo.push(Undo { shard: line.shard, place, before: None, guard: guard.id });
         }
@@ -245,16 +296,18 @@ impl<'t> Sheet<'t> {
     }
 
     fn place(&self, line: &Line<'_, '_>) -> Option<Place> {
-        if !line.has_state() {
-            return None;
+        let seat = line.seat.get();
+        if seat.place.is_some() && !self.moved {
+            return seat.place;
         }
-        let (_, shard) = self.shards.iter().find(|(number, _)| *number == line.shard)?;
+        // Not there when the sheet was opened; an earlier line may have added it.
+        let (_, shard) = self.shards.get(seat.held).filter(|_| line.has_state())?;
         shard.find(line.hash, line.ask.guard.id, line.key)
     }
 
     fn shard(&mut self, line: &Line<'_, '_>) -> Option<&mut Shard> {
-        let held = self.shards.iter_mut().find(|(number, _)| *number == line.shard);
-        held.map(|(_, shard)| &mut **shard)
+        let (_, shard) = self.shards.get_mut(line.seat.get().held).filter(|_| line.has_state())?;
+        Some(&mut **shard)
     }
 
     fn state(&mut self, line: &Line<'_, '_>, place: Place) -> Option<&mut State> {
@@ -262,7 +315,11 @@ impl<'t> Sheet<'t> {
     }
 }
 
-impl Line<'_, '_> {
+impl<'k> Line<'_, 'k> {
+    fn wanted(&self) -> Wanted<'k> {
+        self.ask.wanted(self.facts)
+    }
+
     fn has_state(&self) -> bool {
         !matches!(self.ask.guard.rules, Rules::Sampling(..) | Rules::Timeout(_))
     }

@@ -202,7 +202,7 @@ impl Guard {
     }
 
     /// Calls `each` with how much of each measure is used. The state has gone with the time.
-    pub(super) fn rooms(&self, state: Option<&State>, at: At, each: &mut dyn FnMut(Room)) {
+    pub(super) fn rooms(&self, state: Option<&State>, at: At, mut each: impl FnMut(Room)) {
         match (&self.rules, state) {
             (Rules::SlidingWindow(rules), Some(State::Log(log))) => {
                 each(rules.room(Some(log), at.now));

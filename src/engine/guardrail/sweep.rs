@@ -93,7 +93,7 @@ impl Guard {
     fn has_room(&self, state: &mut State, at: At) -> bool {
         if let Rules::Budget(_) = self.rules {
             let mut room = true;
-            self.rooms(Some(state), at, &mut |measure| room &= measure.left() > 0);
+            self.rooms(Some(state), at, |measure| room &= measure.left() > 0);
             return room;
         }
         let expected = Expected::nothing();

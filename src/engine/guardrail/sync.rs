@@ -15,6 +15,7 @@ use std::sync::PoisonError;
 
 /// Locks. A thread that panicked inside has left whole values behind (each is replaced in one
 /// step), so that the others go on.
+#[inline]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

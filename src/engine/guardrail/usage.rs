@@ -15,7 +15,7 @@ impl Ledger {
         for (ask, key) in asks.iter() {
             self.with_state(ask.guard, key, |state| {
                 ask.guard.advance(state, at);
-                ask.guard.rooms(Some(state), at, &mut |room| {
+                ask.guard.rooms(Some(state), at, |room| {
                     let amount = room.measure.on_the_wire(room.used.saturating_add(room.reserved));
                     match room.measure {
                         Measure::ToolCalls => used.tool_calls = amount,

@@ -112,9 +112,13 @@ impl Verdict<'_> {
     /// Puts the refusal that is reported first: a DENY beats a THROTTLE, then the longest wait,
     /// then the highest priority, then the name decide (design 1.6).
     pub(super) fn order(&mut self) {
-        self.refusals
-            .sort_by(|a, b| b.weight().cmp(&a.weight()).then_with(|| a.guard.name.cmp(&b.guard.name)));
-        self.limits.sort_by(|a, b| a.guard.name.cmp(&b.guard.name));
+        if self.refusals.len() > 1 {
+            self.refusals
+                .sort_by(|a, b| b.weight().cmp(&a.weight()).then_with(|| a.guard.rank.cmp(&b.guard.rank)));
+        }
+        if !self.limits.is_sorted_by_key(|limit| limit.guard.rank) {
+            self.limits.sort_by_key(|limit| limit.guard.rank);
+        }
     }
 }
 

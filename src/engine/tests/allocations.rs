@@ -1,6 +1,9 @@
 //! A decision allocates nothing, and looks at no more rules in a large bundle than in a small
 //! one (design 5.3). Both are counted and not timed, so that a busy machine changes nothing.
 
+#[path = "../benches/guardrails/stage.rs"]
+#[allow(dead_code, clippy::disallowed_methods, reason = "made for benches, which ask the clock")]
+mod stage;
 #[path = "../benches/workload/mod.rs"]
 mod workload;
 
@@ -9,10 +12,12 @@ use std::cell::Cell;
 
 use tollgate_engine::compile::{self, Compiled};
 use tollgate_engine::decide::{Answer, Decision, Obligations, Request, Scratch, Subject, authorize, explain};
-use tollgate_engine::model::{Bundle, ReasonCode, Rule};
+use tollgate_engine::model::guardrail::{Algorithm, Enforcement};
+use tollgate_engine::model::{Bundle, Guardrail, ReasonCode, Rule};
 use tollgate_engine::time::WallTime;
 use tollgate_engine::value::{Fields, Seq, View};
 
+use stage::Stage;
 use workload::shape::exactly;
 use workload::{Kind, Workload};
 
@@ -118,6 +123,43 @@ fn a_decision_allocates_nothing() {
     }
     let all = Seen { allow: true, deny: true, approval: true, default: true, modified: true, by_error: true };
     assert_eq!(seen, all, "the workloads must reach every kind of answer");
+}
+
+/// Decides often enough that all that is kept has grown to its size; then how often it allocates.
+fn allocations_of(name: &str, guardrails: Vec<Guardrail>, allowed: bool) -> u64 {
+    let stage = Stage::of(guardrails);
+    let mut hand = stage.hand(1, (0, 1), 0);
+    let mut decide = |_| {
+        let before = ALLOCATIONS.get();
+        hand.authorize(|decided, _, _| {
+            let allocations = ALLOCATIONS.get() - before;
+            let answer = &decided.decision.answer;
+            assert_eq!(matches!(answer, Answer::Allow(_)), allowed, "{name}: {answer:?}");
+            allocations
+        })
+    };
+    let _warm: u64 = (0..DECISIONS).map(&mut decide).sum();
+    (0..DECISIONS).map(&mut decide).sum()
+}
+
+#[test]
+fn guardrails_on_a_known_key_allocate_nothing() {
+    let window = |name, limit| stage::rate_limit(name, limit, stage::SECOND, Algorithm::SlidingWindow);
+    let full = || stage::rate_limit("full", 0, stage::SECOND, Algorithm::SlidingWindow);
+    let shadow = |guardrail| Guardrail { enforcement: Enforcement::Shadow, ..guardrail };
+    let mixed = || vec![window("w", 1 << 40), stage::breaker("b"), stage::sampling("s", 1.0)];
+    for (name, guardrails, allowed) in [
+        ("three windows", stage::Three::Windows.guardrails(1), true),
+        ("three buckets", stage::Three::Buckets.guardrails(1), true),
+        ("a window, a breaker and a sample", mixed(), true),
+        ("a refusal", vec![window("w", 1 << 40), full()], false),
+        ("a sample that leaves it out", vec![window("w", 1 << 40), stage::sampling("s", 0.0)], false),
+        ("a shadow that would refuse", vec![window("w", 1 << 40), shadow(full())], true),
+    ] {
+        assert_eq!(allocations_of(name, guardrails, allowed), 0, "{name}");
+    }
+    // What is held until a report has to be kept somewhere.
+    assert!(allocations_of("a budget", vec![stage::budget("b")], true) >= DECISIONS as u64);
 }
 
 #[test]
