@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use metrics::counter;
 use tollgate_engine::guardrail::directory::Hold;
-use tollgate_engine::guardrail::key::{Key, write_values};
+use tollgate_engine::guardrail::key::Key;
 use tollgate_engine::guardrail::operate::{KeyView, NotABreaker, Operation};
 use tollgate_engine::guardrail::{Guard, Live};
 use tollgate_engine::model::Guardrail;
@@ -235,20 +235,15 @@ fn place_of(all: &[Pair<'_>], name: &str) -> Result<usize, NotHandled> {
 }
 
 fn key_of(guard: &Guard, values: &[String]) -> Result<Key, NotHandled> {
-    let by: Vec<String> = dimensions(guard).collect();
-    if by.len() != values.len() {
-        let name = guard.name.as_str().to_owned();
+    guard.key_of(values).ok_or_else(|| {
+        let (name, by) = (guard.name.as_str().to_owned(), dimensions(guard).collect::<Vec<_>>());
         let (by, remedy) = match by.len() {
             0 => ("all actions together".to_owned(), "leave the key out".to_owned()),
             1 => (format!("by `{}`", by.join("")), "give its value".to_owned()),
             many => (format!("by `{}`", by.join("`, `")), format!("give these {many} values in that order")),
         };
-        return Err(NotHandled::WrongKey { name, by, remedy });
-    }
-    let values: Vec<&str> = values.iter().map(String::as_str).collect();
-    let mut text = Vec::new();
-    write_values(&mut text, &values);
-    Ok(Key::of(&text))
+        NotHandled::WrongKey { name, by, remedy }
+    })
 }
 
 fn tell(handling: &Handling<'_>, key: Option<&Key>) {

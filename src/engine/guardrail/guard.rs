@@ -7,6 +7,7 @@ use super::budget::{Amounts, BudgetRules};
 use super::concurrency::Concurrency;
 use super::count_log::Shape;
 use super::directory::Directory;
+use super::key::{self, Key};
 use super::rate_limit::{PerFlush, SlidingWindow, TokenBucket};
 use super::retry::{RetryBudgetRules, RetryRules};
 use super::sampling::{Sampling, kinds};
@@ -148,6 +149,21 @@ impl Guard {
             rules: Rules::of(&guardrail.rules, shared),
             keys,
         }
+    }
+
+    /// The key that has these values, one for each dimension but `global`, which has none; `None`
+    /// where they are not as many.
+    #[must_use]
+    pub fn key_of(&self, values: &[impl AsRef<str>]) -> Option<Key> {
+        let mut given = values.iter().map(AsRef::as_ref);
+        let dimensions = self.key_by.iter().map(|dimension| match dimension {
+            KeyDimension::Global => Some(""),
+            _ => given.next(),
+        });
+        let all: Vec<&str> = dimensions.collect::<Option<_>>()?;
+        let mut text = Vec::new();
+        key::write_values(&mut text, &all);
+        given.next().is_none().then(|| Key::of(&text))
     }
 
     /// Of two retry policies the one to follow: the higher priority, then the first name.

@@ -8,6 +8,8 @@ use crate::guardrail::directory::Hold;
 use crate::guardrail::guard::Rules;
 use crate::guardrail::key::{Flush, Key};
 use crate::guardrail::{Asks, Draw, Guard, Live};
+use crate::model::guardrail::KeyDimension;
+use crate::read::listed;
 use crate::read::request::RequestDocument;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -41,48 +43,53 @@ fn breaker<'w>(world: &'w World<'_>, name: &str) -> Option<&'w Guard> {
     all.into_iter().find(|guard| guard.name.as_str() == name && matches!(guard.rules, Rules::Breaker(_)))
 }
 
-/// What all keys of a breaker are held in.
-fn held(guard: &Guard) -> Option<BreakerState> {
-    match Live::hold(guard) {
-        Hold::None => None,
-        Hold::Open => Some(BreakerState::ForcedOpen),
-        Hold::Disabled => Some(BreakerState::Disabled),
-    }
-}
-
-/// Each key that the breaker holds, as operators see it, and those that are expected: what nobody
-/// has reported a failure of is closed.
+/// The keys that are expected. What nobody has reported a failure of is closed.
 fn by_key(world: &World<'_>, guard: &Guard, expected: &[Entry]) -> Value {
-    let fresh = held(guard).unwrap_or(BreakerState::Closed);
-    let mut all: Map<String, Value> =
-        expected.iter().map(|key| (key.name.to_string(), fresh.name().into())).collect();
-    for (key, state) in known(world, guard) {
-        all.insert(key.display(), state.name().into());
-    }
-    Value::Object(all)
-}
-
-/// The state of the keys of these requests; several states where they differ.
-fn of_requests(world: &World<'_>, guard: &Guard, requests: &[&RequestDocument]) -> String {
-    let fresh = held(guard).unwrap_or(BreakerState::Closed);
-    let keys: Vec<Key> = requests.iter().filter_map(|request| key(world, guard, request)).collect();
-    let ledger = &world.live.ledger;
-    let state_of = |key: &Key| ledger.breaker_state(guard, key.as_bytes(), world.at).unwrap_or(fresh);
-    let states: BTreeSet<&str> = match keys.as_slice() {
-        [] => known(world, guard).iter().map(|(_, state)| state.name()).collect(),
-        keys => keys.iter().map(|key| state_of(key).name()).collect(),
+    let state = |name: &str| match guard.key_of(&key_values(name)) {
+        Some(key) => state_of(world, guard, &key).into(),
+        None => wrong_key(guard),
     };
-    match states.len() {
-        0 => fresh.name().into(),
-        _ => states.into_iter().collect::<Vec<_>>().join(" and "),
+    let all = expected.iter().map(|key| (key.name.to_string(), Value::from(state(&key.name))));
+    Value::Object(all.collect())
+}
+
+/// The values of a key as an operator writes them: between commas, or as a JSON list.
+pub(super) fn key_values(text: &str) -> Vec<String> {
+    let list = text.starts_with('[').then(|| serde_json::from_str(text).ok()).flatten();
+    list.unwrap_or_else(|| text.split(',').map(str::to_owned).collect())
+}
+
+/// Why a key does not fit.
+pub(super) fn wrong_key(guard: &Guard) -> String {
+    let dimensions = guard.key_by.iter().filter(|dimension| **dimension != KeyDimension::Global);
+    let names: Vec<String> = dimensions.map(KeyDimension::name).collect();
+    match names.as_slice() {
+        [] => format!("no such key: `{}` has one for all; leave it out", guard.name),
+        names => {
+            let by = listed(names.iter().map(String::as_str));
+            format!("no such key: write a value for each of {by}")
+        }
     }
 }
 
-fn known(world: &World<'_>, guard: &Guard) -> Vec<(Key, BreakerState)> {
-    let held = held(guard);
-    let views = world.live.view(guard, usize::MAX, world.at);
-    let state = |state: Option<BreakerState>| held.or(state);
-    views.into_iter().filter_map(|view| Some((view.key, state(view.breaker)?))).collect()
+fn state_of(world: &World<'_>, guard: &Guard, key: &Key) -> &'static str {
+    let state = world.live.ledger.breaker_state(guard, key.as_bytes(), world.at);
+    state.unwrap_or(BreakerState::Closed).name()
+}
+
+/// The state of the keys of these requests, else of all keys; several states where they differ.
+fn of_requests(world: &World<'_>, guard: &Guard, requests: &[&RequestDocument]) -> String {
+    let mut keys: Vec<Key> = requests.iter().filter_map(|request| key(world, guard, request)).collect();
+    if keys.is_empty() {
+        keys = world.live.view(guard, usize::MAX, world.at).into_iter().map(|view| view.key).collect();
+    }
+    let states: BTreeSet<&str> = keys.iter().map(|key| state_of(world, guard, key)).collect();
+    match (states.is_empty(), Live::hold(guard)) {
+        (false, _) => states.into_iter().collect::<Vec<_>>().join(" and "),
+        (true, Hold::None) => BreakerState::Closed.name().into(),
+        (true, Hold::Open) => BreakerState::ForcedOpen.name().into(),
+        (true, Hold::Disabled) => BreakerState::Disabled.name().into(),
+    }
 }
 
 /// The key that a request has with this breaker, if the breaker is about it.

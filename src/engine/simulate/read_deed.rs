@@ -1,5 +1,6 @@
 //! Reads what a step of a sequence does.
 
+use super::breakers::key_values;
 use super::read_request::{asked, asked_of_anything, bundle, refuse, text, without};
 use super::read_step::Steps;
 use super::sequence::{Batch, Deed, Operate, Report, Retry, Says};
@@ -180,8 +181,9 @@ fn operator(field: Field<'_>, found: &mut Findings) -> Option<Operate> {
     let form = Form::open(field, &OPERATOR, found)?;
     let guardrail = form.required("guardrail", found).and_then(|f| text(f, found));
     let operation = form.required("set", found).and_then(|f| f.choice(&OPERATIONS, found));
-    let key = form
-        .present("key")
-        .map(|f| f.one_or_many().filter_map(|value| value.text(found)).map(Into::into).collect());
+    let key = form.present("key").map(|f| match f.node.text() {
+        Some(text) => key_values(text),
+        None => f.one_or_many().filter_map(|value| value.text(found)).map(String::from).collect(),
+    });
     Some(Operate { guardrail: guardrail?, key, operation: operation? })
 }

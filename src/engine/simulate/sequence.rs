@@ -108,7 +108,7 @@ pub struct Operate {
     /// Its name.
     pub guardrail: Box<str>,
     /// The values of one key; `None`: all keys.
-    pub key: Option<Vec<Box<str>>>,
+    pub key: Option<Vec<String>>,
     /// What is done.
     pub operation: Operation,
 }

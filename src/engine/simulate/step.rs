@@ -7,11 +7,10 @@ use super::run::On;
 use super::sequence::{Deed, Named, Operate, Sequence, Step};
 use super::suite::{Asked, Case};
 use super::world::{Decision, Reply, World};
-use super::{answer, why};
+use super::{answer, breakers, why};
 use crate::decide::{RuleTrace, Tools};
 use crate::guardrail::Live;
 use crate::guardrail::directory::Hold;
-use crate::guardrail::key::{self, Key};
 use crate::read::listed;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -159,31 +158,25 @@ fn explanations<'w>(world: &'w World<'_>, deed: &'w Deed, tools: &mut Tools) -> 
 fn operated<'s>(world: &World<'_>, operate: &Operate) -> Reply<'s> {
     let refused = |code: &str, why: String| Reply { refused: vec![why], ..done(json!({"error": code})) };
     let name = &*operate.guardrail;
-    let all = || world.all.iter().filter(|guard| !guard.name.is_internal());
-    let Some(guard) = all().find(|guard| guard.name.as_str() == name) else {
-        let mut known: Vec<&str> = all().map(|guard| guard.name.as_str()).collect();
-        known.sort_unstable();
-        let why = format!("there is no guardrail `{name}`; the bundle has {}", listed(known.iter().copied()));
-        return refused("NOT_FOUND", why);
+    let written =
+        || world.bundle.guardrails().iter().map(|own| &own.name.value).filter(|own| !own.is_internal());
+    if !written().any(|own| own.as_str() == name) {
+        let known = listed(written().map(|own| own.as_str()));
+        return refused("NOT_FOUND", format!("there is no guardrail `{name}`; the bundle has {known}"));
+    }
+    let Some(guard) = world.all.named(name).next() else {
+        let why = format!("`{name}` is switched off in the bundle and holds nothing; switch it on there");
+        return refused("FAILED_PRECONDITION", why);
     };
-    let key = match &operate.key {
+    let key = operate.key.as_ref().map(|values| guard.key_of(values));
+    let key = match key {
         None => None,
-        Some(values) if values.len() != guard.key_by.len() => {
-            let (given, wanted) = (values.len(), guard.key_by.len());
-            let why =
-                format!("a key of `{name}` has {wanted} values, as its `key_by`, and {given} are given");
-            return refused("INVALID_ARGUMENT", why);
-        }
-        Some(_) if Live::hold(guard) != Hold::None => {
+        Some(None) => return refused("INVALID_ARGUMENT", breakers::wrong_key(guard)),
+        Some(Some(_)) if Live::hold(guard) != Hold::None => {
             let why = format!("all keys of `{name}` are held by an operator; `close` it as a whole first");
             return refused("FAILED_PRECONDITION", why);
         }
-        Some(values) => {
-            let values: Vec<&str> = values.iter().map(|value| &**value).collect();
-            let mut text = vec![];
-            key::write_values(&mut text, &values);
-            Some(Key::of(&text))
-        }
+        Some(key) => key,
     };
     match world.live.operate(guard, key.as_ref(), operate.operation, world.at) {
         Ok(_) => done(json!({})),

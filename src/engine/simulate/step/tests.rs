@@ -47,6 +47,12 @@ guardrails:
     rules: {limit: 10, window_seconds: 10, cost: context.weight}
     targeting: {actions: [weigh]}
     state: enabled
+  - name: two-keys
+    type: circuit_breaker
+    rules: {failure_threshold: 1, cooldown_seconds: 5, key_by: [tenant, tool]}
+    targeting: {actions: [other]}
+    state: enabled
+  - {name: 'off', type: rate_limit, rules: {limit: 1, window_seconds: 1}, state: disabled}
   - name: share
     type: sampling
     rules: {rate: 0.5}
@@ -184,6 +190,9 @@ fn operators_and_other_bundles() {
       - {operator: {guardrail: pay-breaker, set: force_open, key: [stripe]}, expect: {error: FAILED_PRECONDITION}}
       - {operator: {guardrail: pay-breaker, set: close, key: [a, b]}, expect: {error: INVALID_ARGUMENT}}
       - {operator: {guardrail: quick-limit, set: close}, expect: {error: FAILED_PRECONDITION}}
+      - {operator: {guardrail: few-slots, set: reset, key: x}, expect: {error: INVALID_ARGUMENT}}
+      - {operator: {guardrail: 'off', set: reset}, expect: {error: FAILED_PRECONDITION}}
+      - {operator: {guardrail: two-keys, set: force_open, key: 'acme,a/b'}, expect: {breaker: {two-keys: {'acme,a/b': forced_open, '[\"acme\", \"b\"]': closed}}}}
       - {operator: {guardrail: nope, set: reset}, expect: {error: NOT_FOUND}}
       - {authorize: {action: {name: quick}}, repeat: 3, expect: {effect: ALLOW}}
       - {reload: other.yaml, expect: {bundle: {version: 2.0.0}}}
@@ -268,6 +277,14 @@ fn a_failure_names_its_step_what_was_expected_and_why() {
             "",
         ),
         (
+            "      - {authorize: {action: {name: pay}}, expect: {breaker: {two-keys: {acme: closed}}}}",
+            1,
+            "0s",
+            "authorize",
+            "breaker.two-keys.acme: expected closed, got no such key: write a value for each of `tenant`, `tool`",
+            "",
+        ),
+        (
             "      - {operator: {guardrail: nope, set: reset}}",
             1,
             "0s",
@@ -296,7 +313,7 @@ fn a_failure_names_its_step_what_was_expected_and_why() {
             1,
             "0s",
             "authorize",
-            "breaker.quick-limit: expected a circuit breaker of the bundle, got no such name; it has `pay-breaker`",
+            "breaker.quick-limit: expected a circuit breaker of the bundle, got no such name; it has `pay-breaker`, `two-keys`",
             "",
         ),
     ] {
