@@ -21,6 +21,7 @@ mod exit;
 mod explain;
 mod findings;
 mod grant;
+mod guardrails;
 mod healthcheck;
 mod help;
 mod keygen;
@@ -34,6 +35,7 @@ mod request;
 mod retry;
 mod serve;
 mod status;
+mod stop;
 mod test;
 mod version;
 mod visible;
@@ -66,6 +68,8 @@ enum Command {
     Check(check::Check),
     Test(test::Test),
     Healthcheck(healthcheck::Healthcheck),
+    Guardrails(guardrails::Guardrails),
+    Stop(stop::Stop),
     Status(status::Status),
     Config(config::Config),
     Version(version::Version),
@@ -116,6 +120,8 @@ fn run(command: Command) -> Outcome {
         Command::Check(command) => command.run(),
         Command::Test(command) => command.run(),
         Command::Healthcheck(command) => command.run(),
+        Command::Guardrails(command) => command.run(),
+        Command::Stop(command) => command.run(),
         Command::Status(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Version(command) => command.run(),

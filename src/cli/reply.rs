@@ -1,6 +1,8 @@
 //! Replies of a server as JSON: fields as in the proto file, enum values without prefix, durations
 //! in seconds with an `s`, what is absent left out. The same form that `eval` prints.
 
+pub mod operators;
+
 use crate::pb;
 use serde_json::{Map, Value, json};
 use tollgate_engine::simulate::answer;

@@ -1,6 +1,6 @@
 //! One question, one answer.
 
-use tollgate_engine::decide::{Decided, Request, Tools};
+use tollgate_engine::decide::{Decided, Decision, Request, Tools};
 use tollgate_engine::guardrail::key::Flush;
 use tollgate_engine::guardrail::{At, Verdict};
 use tollgate_engine::model::ReasonCode;
@@ -42,12 +42,23 @@ impl DataPlane {
         tools: &mut Tools,
     ) -> Answer<'a> {
         let Some(serving) = &snapshot.serving else {
-            let environment = request.environment_or(&self.options.environment);
-            let decision = deny(ReasonCode::NoBundle, NO_BUNDLE, environment);
+            let decision = self.without_bundle(snapshot, request, at);
             return self.finish(snapshot, request, at, Decided { decision, verdict: Verdict::default() });
         };
-        let decided = self.desk(serving).authorize(request, at, call, &mut self.grants(at), tools);
+        let decided = self.desk(snapshot, serving).authorize(request, at, call, &mut self.grants(at), tools);
         self.finish(snapshot, request, at, decided)
+    }
+
+    /// Denies: no guardrails are known that could hold an action that a stop lets pass.
+    pub(super) fn without_bundle<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+        request: &Request<'a>,
+        at: At,
+    ) -> Decision<'a> {
+        let environment = request.environment_or(&self.options.environment);
+        let stopped = snapshot.stops.deny(request, environment, at.now);
+        stopped.unwrap_or_else(|| deny(ReasonCode::NoBundle, NO_BUNDLE, environment))
     }
 
     /// Adds to a decision what the engine cannot know.
@@ -64,14 +75,14 @@ impl DataPlane {
             decision_id,
             request_id: request.request_id,
             decided_at: at.wall,
-            arm: snapshot.arm(),
+            arm: snapshot.arm_of(decision.reason_code),
             bundle: snapshot.bundle(),
             decision,
             verdict,
             approval,
         };
         if !request.dry_run {
-            self.open(&mut answer, snapshot, at);
+            self.open(&mut answer, at);
         }
         answer
     }

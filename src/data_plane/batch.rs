@@ -94,7 +94,7 @@ impl DataPlane {
     ) -> Vec<Answer<'a>> {
         let requests: Vec<Request<'a>> = items.iter().filter_map(Item::request).copied().collect();
         let malformed = requests.len() < items.len();
-        let desk = self.desk(serving);
+        let desk = self.desk(snapshot, serving);
         let decided = desk.authorize_together(&requests, malformed, at, call, &mut self.grants(at), tools);
         let mut decided = requests.iter().zip(decided);
         let answer = |item: &Item<'a>| match item {

@@ -39,7 +39,8 @@ impl DataPlane {
                 then(BudgetAnswer { limits, environment, arm, bundle })
             };
             let Some(serving) = &snapshot.serving else { return Ok(answer(&[])) };
-            let verdict = self.desk(serving).budget(request, self.at(), tools).map_err(BadCostName::of)?;
+            let verdict =
+                self.desk(snapshot, serving).budget(request, self.at(), tools).map_err(BadCostName::of)?;
             Ok(answer(&verdict.limits))
         })
     }

@@ -2,10 +2,8 @@
 
 use tollgate_engine::decide::{Decided, GuardrailTrace, Request, RuleTrace};
 use tollgate_engine::guardrail::Verdict;
-use tollgate_engine::model::ReasonCode;
 
-use super::answer::{Answer, deny};
-use super::authorize::NO_BUNDLE;
+use super::answer::Answer;
 use super::local::Parts;
 use super::{DataPlane, local};
 
@@ -22,12 +20,12 @@ impl DataPlane {
             let request = Request { dry_run: true, ..*request };
             let (decided, rules, guardrails) = match &snapshot.serving {
                 Some(serving) => {
-                    let told = self.desk(serving).explain(&request, at, &mut self.grants(at), tools);
+                    let desk = self.desk(snapshot, serving);
+                    let told = desk.explain(&request, at, &mut self.grants(at), tools);
                     (told.decided, told.rules, told.guardrails)
                 }
                 None => {
-                    let environment = request.environment_or(&self.options.environment);
-                    let decision = deny(ReasonCode::NoBundle, NO_BUNDLE, environment);
+                    let decision = self.without_bundle(snapshot, &request, at);
                     (Decided { decision, verdict: Verdict::default() }, Vec::new(), Vec::new())
                 }
             };

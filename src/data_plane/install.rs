@@ -150,8 +150,13 @@ impl DataPlane {
             loaded_at_monotonic: self.clock.monotonic(),
             compiled,
         });
-        let next = Snapshot { state, serving: Some(Arc::clone(&serving)), guards: live.guards };
-        let before = self.snapshot.swap(Arc::new(next));
+        // Operators may set and clear stops at any moment: what they did is taken along.
+        let before = self.snapshot.rcu(|now| Snapshot {
+            state,
+            serving: Some(Arc::clone(&serving)),
+            guards: Arc::clone(&live.guards),
+            stops: Arc::clone(&now.stops),
+        });
         if let Some(restart) = &self.restart {
             restart.goes_on();
         }
@@ -186,8 +191,7 @@ impl DataPlane {
     fn move_to(&self, state: State) {
         let now = self.snapshot.load_full();
         if now.serving.is_some() && now.state != state {
-            let (serving, guards) = (now.serving.clone(), Arc::clone(&now.guards));
-            self.snapshot.store(Arc::new(Snapshot { state, serving, guards }));
+            self.snapshot.rcu(|now| Snapshot { state, ..Snapshot::clone(now) });
         }
     }
 

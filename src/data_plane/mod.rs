@@ -16,6 +16,7 @@ mod happened;
 pub mod install;
 mod local;
 mod mark;
+pub mod operate;
 mod record;
 pub mod refusal;
 pub mod report;
@@ -24,6 +25,7 @@ pub mod retry;
 pub mod snapshot;
 mod state_dir;
 pub mod status;
+pub mod stops;
 mod sweep;
 
 use std::path::PathBuf;
@@ -63,6 +65,7 @@ use mark::Mark;
 use report::Kept;
 use restart::Restart;
 use snapshot::Snapshot;
+use stops::Board;
 
 /// What a data plane is made with.
 #[derive(Clone, Debug)]
@@ -133,6 +136,8 @@ pub struct DataPlane {
     /// Tells the ids of decisions that were allowed and took nothing.
     mark: Mark,
     sweeper: Mutex<Sweeper>,
+    /// What operators have stopped.
+    stops: Board,
     outcomes: Outcomes,
     approvals: Approvals,
 }
@@ -172,12 +177,15 @@ impl DataPlane {
             open: OpenTable::new(options.max_open_decisions, clock::any_seed()),
             mark: Mark::new(mark.unwrap_or_else(clock::any_seed)),
             sweeper: Mutex::default(),
+            stops: Board::default(),
             outcomes: Outcomes::default(),
             options,
             clock,
         });
         let weak: Weak<Self> = Arc::downgrade(&plane);
         metrics::ask_at_scrape(weak);
+        // Before any bundle serves, so that nothing slips through.
+        plane.import_stops(plane.restart.iter().flat_map(Restart::stops));
         plane.restore();
         if let Some(restart) = &plane.restart {
             restart.start(&plane, plane.options.state_interval)?;

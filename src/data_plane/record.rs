@@ -14,9 +14,9 @@ use super::snapshot::Snapshot;
 use super::snapshot::State;
 use crate::telemetry::decisions::{Labels, Sample, Tally};
 use crate::telemetry::metrics::{
-    APPROVALS_OPEN, AtScrape, BREAKER_STATE, BUNDLE_AGE, BUNDLE_STALE, COST, GUARDRAIL_DROPPED,
-    GUARDRAIL_EVICTED, GUARDRAIL_KEYS, GUARDRAIL_REFUSALS, OPEN_DECISIONS, OPEN_DECISIONS_DROPPED,
-    OPEN_DECISIONS_EXPIRED, STATE_AGE,
+    APPROVALS_OPEN, AtScrape, BREAKER_STATE, BUNDLE_AGE, BUNDLE_STALE, COST, EMERGENCY_STOPS,
+    GUARDRAIL_DROPPED, GUARDRAIL_EVICTED, GUARDRAIL_KEYS, GUARDRAIL_REFUSALS, OPEN_DECISIONS,
+    OPEN_DECISIONS_DROPPED, OPEN_DECISIONS_EXPIRED, STATE_AGE,
 };
 use crate::telemetry::page::{BundleInfo, Metric, Page};
 
@@ -69,6 +69,8 @@ impl AtScrape for DataPlane {
         self.decisions.hand_over(page);
         let open = u32::try_from(self.approvals.open_ones()).unwrap_or(u32::MAX);
         metrics::gauge!(APPROVALS_OPEN).set(f64::from(open));
+        let stops = u32::try_from(self.count_stops()).unwrap_or(u32::MAX);
+        metrics::gauge!(EMERGENCY_STOPS).set(f64::from(stops));
         let snapshot = self.snapshot.load();
         self.guardrails_to(page, &snapshot);
         metrics::gauge!(BUNDLE_STALE).set(f64::from(u8::from(snapshot.state == State::ReadyLkg)));

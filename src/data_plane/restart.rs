@@ -19,6 +19,7 @@ use super::report::Kept;
 use super::state_dir::{
     Contents, Head, Health, Keeper, KeptState, Section, StateDir, StateFile, Writer, guardrails,
 };
+use super::stops::SavedStop;
 use super::{DataPlane, Options, lock};
 use crate::clock::Clock;
 
@@ -61,6 +62,11 @@ impl Restart {
     /// What people were asked, and what is left of their grants. Of use to the same instance only.
     pub(super) fn approvals(&self) -> Option<SavedApprovals> {
         lock(&self.kept).as_ref().map(KeptState::approvals)
+    }
+
+    /// What operators had stopped.
+    pub(super) fn stops(&self) -> Vec<SavedStop> {
+        lock(&self.kept).as_ref().map(KeptState::stops).unwrap_or_default()
     }
 
     /// By which ids of decisions that took nothing were known.
@@ -157,6 +163,7 @@ impl Contents for DataPlane {
         };
         file.record(Section::Head, &head)?;
         guardrails(file, &self.live, &self.open, || Arc::clone(&self.snapshot.load().guards), at)?;
+        self.export_stops().iter().try_for_each(|one| file.record(Section::Stops, one))?;
         // They end with the instance, so that after an unclean end nobody would read them.
         if self.restart.as_ref().is_some_and(|restart| restart.ends.load(Ordering::SeqCst)) {
             let saved = self.approvals.export();

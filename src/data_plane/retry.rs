@@ -7,7 +7,6 @@ use tollgate_engine::model::ReasonCode;
 
 use super::answer::{Arm, BundleRef};
 use super::local::Parts;
-use super::snapshot::Snapshot;
 use super::{DataPlane, local};
 
 /// Whether and when to try again.
@@ -17,6 +16,8 @@ pub struct RetryAnswer<'a> {
     pub plan: Plan,
     /// The policy that was followed.
     pub policy: Option<&'a GuardrailName>,
+    /// Why, in an operator's words, where one has stopped such actions.
+    pub stopped: Option<&'a str>,
     /// The environment it was decided in.
     pub environment: &'a str,
     /// Which bundle decided.
@@ -38,27 +39,22 @@ impl DataPlane {
     ) -> Result<R, BadCostName> {
         local::with(self, |Parts { snapshot, tools, .. }| {
             let environment = request.environment_or(&self.options.environment);
+            let at = self.at();
+            let stopped = snapshot.stops.deny(request, environment, at.now).map(|denied| denied.reason);
             let (plan, policy) = match &snapshot.serving {
+                _ if stopped.is_some() => (Plan::Fail(ReasonCode::EmergencyStop), None),
                 Some(serving) => {
-                    let answer = self.desk(serving).retry(request, attempt, self.at(), tools);
+                    let answer = self.desk(snapshot, serving).retry(request, attempt, at, tools);
                     let answer = answer.map_err(BadCostName::of)?;
                     (answer.plan, answer.policy.map(|guard| &guard.name))
                 }
                 None => (Plan::Fail(ReasonCode::NoBundle), None),
             };
             self.outcomes.retried(plan.verdict());
-            Ok(then(told(snapshot, plan, policy, environment)))
+            let arm = if stopped.is_some() { Arm::Builtin } else { snapshot.arm() };
+            Ok(then(RetryAnswer { plan, policy, stopped, environment, arm, bundle: snapshot.bundle() }))
         })
     }
-}
-
-fn told<'a>(
-    snapshot: &'a Snapshot,
-    plan: Plan,
-    policy: Option<&'a GuardrailName>,
-    environment: &'a str,
-) -> RetryAnswer<'a> {
-    RetryAnswer { plan, policy, environment, arm: snapshot.arm(), bundle: snapshot.bundle() }
 }
 
 /// The name of a field whose value is no number of units.

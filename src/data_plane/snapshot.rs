@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tollgate_engine::compile::Compiled;
+use tollgate_engine::decide::Stops;
 use tollgate_engine::guardrail::{Guard, Guards};
+use tollgate_engine::model::ReasonCode;
 use tollgate_engine::time::WallTime;
 
 use super::answer::{Arm, BundleRef};
@@ -22,7 +24,7 @@ pub enum State {
 }
 
 /// All that a decision depends on besides the request.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The state.
     pub state: State,
@@ -30,6 +32,8 @@ pub struct Snapshot {
     pub serving: Option<Arc<Serving>>,
     /// Every guardrail that is live, by number.
     pub guards: Arc<Guards>,
+    /// What operators have stopped.
+    pub stops: Arc<Stops>,
 }
 
 /// A bundle in force.
@@ -55,7 +59,7 @@ impl Snapshot {
     /// No bundle.
     #[must_use]
     pub fn empty() -> Self {
-        Self { state: State::NotReady, serving: None, guards: Arc::default() }
+        Self { state: State::NotReady, serving: None, guards: Arc::default(), stops: Arc::default() }
     }
 
     /// Which bundle decides.
@@ -65,6 +69,12 @@ impl Snapshot {
             Some(_) => Arm::Stable,
             None => Arm::Builtin,
         }
+    }
+
+    /// Which bundle took a decision with this reason.
+    #[must_use]
+    pub fn arm_of(&self, reason: ReasonCode) -> Arm {
+        if reason == ReasonCode::EmergencyStop { Arm::Builtin } else { self.arm() }
     }
 
     /// The identity of the bundle that decides.

@@ -15,6 +15,7 @@ impl DataPlane {
         let events = lock(&self.sweeper).step(&self.live, &snapshot.guards, at, PIECES);
         self.swept(&snapshot.guards, &events);
         self.sweep_approvals();
+        self.expire_stops(&snapshot);
         for shard in 0..self.open.shards() {
             self.open.sweep(shard, DECISIONS, at.now);
         }

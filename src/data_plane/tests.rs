@@ -19,6 +19,7 @@ use crate::telemetry::page::Page;
 mod approving;
 mod guarding;
 mod happened;
+mod operating;
 mod restart;
 
 static NOTHING: &[&str] = &[];

@@ -39,6 +39,8 @@ pub enum Event {
     },
     /// A question to people was asked, answered or given up.
     Approval(Approval),
+    /// An emergency stop was set, cleared, or is over.
+    Stop(Stop),
 }
 
 /// A guardrail refused or a rule denied.
@@ -113,6 +115,34 @@ pub enum GuardrailChange {
     Disabled,
     /// An operator emptied it.
     Reset,
+}
+
+/// What became of an emergency stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopChange {
+    /// An operator set it.
+    Set,
+    /// An operator ended it.
+    Cleared,
+    /// Its time is over.
+    Expired,
+}
+
+/// An emergency stop, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// What became of it.
+    pub change: StopChange,
+    /// Its id.
+    pub stop_id: Uuid,
+    /// What it is about, as it was written.
+    pub selector: Box<str>,
+    /// The name of what it does: `DENY` or `ALLOW`.
+    pub effect: &'static str,
+    /// Why it was set.
+    pub reason: Box<str>,
+    /// Who set or cleared it, or nothing.
+    pub by: Box<str>,
 }
 
 /// Where a question to people stands.
@@ -209,6 +239,12 @@ kinds! {
     ApprovalExpired "approval.expired",
     /// What was asked is not asked any longer.
     ApprovalVoid "approval.void",
+    /// An operator set an emergency stop.
+    StopSet "stop.set",
+    /// An operator ended an emergency stop.
+    StopCleared "stop.cleared",
+    /// The time of an emergency stop is over.
+    StopExpired "stop.expired",
 }
 
 impl Event {
@@ -240,6 +276,11 @@ impl Event {
                 ApprovalState::Expired => Kind::ApprovalExpired,
                 ApprovalState::Void => Kind::ApprovalVoid,
             },
+            Self::Stop(stop) => match stop.change {
+                StopChange::Set => Kind::StopSet,
+                StopChange::Cleared => Kind::StopCleared,
+                StopChange::Expired => Kind::StopExpired,
+            },
         }
     }
 
@@ -250,7 +291,7 @@ impl Event {
             Self::Triggered(Triggered { source: Source::Guardrail { name, .. }, .. }) => Some(name),
             Self::Breaker { of, .. } | Self::ThrottleCleared(of) => Some(&of.guardrail),
             Self::Guardrail { guardrail, .. } => Some(guardrail),
-            Self::Triggered(_) | Self::BundleSwapped { .. } | Self::Approval(_) => None,
+            Self::Triggered(_) | Self::BundleSwapped { .. } | Self::Approval(_) | Self::Stop(_) => None,
         }
     }
 
@@ -261,7 +302,7 @@ impl Event {
             Self::Triggered(triggered) => Some(&*triggered.tenant),
             Self::Approval(approval) => Some(&*approval.tenant),
             Self::Breaker { of, .. } | Self::ThrottleCleared(of) => of.tenant.as_deref(),
-            Self::Guardrail { .. } | Self::BundleSwapped { .. } => None,
+            Self::Guardrail { .. } | Self::BundleSwapped { .. } | Self::Stop(_) => None,
         };
         tenant.filter(|tenant| !tenant.is_empty())
     }
@@ -292,6 +333,7 @@ impl Event {
                 }
             }
             Self::Approval(approval) => approval.each_field(&mut show),
+            Self::Stop(stop) => stop.each_field(&mut show),
         }
     }
 }
@@ -307,6 +349,16 @@ impl Triggered {
         show("decision_id", &self.decision_id.to_string());
         show("agent", &self.agent);
         show("action", &self.action);
+    }
+}
+
+impl Stop {
+    fn each_field(&self, show: &mut impl FnMut(&'static str, &str)) {
+        show("stop_id", &self.stop_id.to_string());
+        show("selector", &self.selector);
+        show("effect", self.effect);
+        show("reason", &self.reason);
+        show("by", &self.by);
     }
 }
 

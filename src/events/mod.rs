@@ -16,7 +16,10 @@ mod journal;
 mod refusals;
 mod subscription;
 
-pub use event::{Approval, ApprovalState, Breaker, Event, GuardrailChange, KeyOf, Kind, Source, Triggered};
+pub use event::{
+    Approval, ApprovalState, Breaker, Event, GuardrailChange, KeyOf, Kind, Source, Stop, StopChange,
+    Triggered,
+};
 pub use filter::Filter;
 pub use guardrails::{changes, of_engine};
 pub use hub::{Hub, Refused};

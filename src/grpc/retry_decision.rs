@@ -44,7 +44,7 @@ fn response(answer: &RetryAnswer<'_>) -> pb::RetryDecisionResponse {
         decision: decision.into(),
         delay,
         reason_code: answer.plan.code().number(),
-        reason: answer.plan.reason().to_owned(),
+        reason: answer.stopped.unwrap_or_else(|| answer.plan.reason()).to_owned(),
         guardrail: answer.policy.map(|name| name.as_str().to_owned()).unwrap_or_default(),
         bundle: Some(bundle(answer.arm, answer.bundle, answer.environment)),
     }

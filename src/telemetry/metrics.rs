@@ -57,6 +57,11 @@ pub const GUARDRAIL_EVICTED: &str = "tollgate_guardrail_keys_evicted_total";
 pub const GUARDRAIL_DROPPED: &str = "tollgate_guardrail_reports_dropped_total";
 /// Keys of a circuit breaker that are in this `state`.
 pub const BREAKER_STATE: &str = "tollgate_breaker_state";
+/// What operators did, by `operation`: `FORCE_OPEN`, `CLOSE`, `DISABLE`, `RESET`, `SET_STOP` or
+/// `CLEAR_STOP`.
+pub const OPERATOR_ACTIONS: &str = "tollgate_operator_actions_total";
+/// Emergency stops in force.
+pub const EMERGENCY_STOPS: &str = "tollgate_emergency_stops";
 /// Requests that were refused because others held too much memory.
 pub const REQUESTS_SHED: &str = "tollgate_requests_shed_total";
 /// Requests that were answered INTERNAL because deciding them panicked.
@@ -82,6 +87,8 @@ pub const WRITE_RESULTS: [&str; 2] = ["written", "failed"];
 pub const UPDATE_RESULTS: [&str; 3] = ["applied", "unchanged", "rejected"];
 /// The values of `became` in [`APPROVALS`].
 pub const APPROVALS_BECAME: [&str; 5] = ["opened", "granted", "denied", "expired", "void"];
+/// The values of `operation` in [`OPERATOR_ACTIONS`].
+pub const OPERATIONS: [&str; 6] = ["FORCE_OPEN", "CLOSE", "DISABLE", "RESET", "SET_STOP", "CLEAR_STOP"];
 /// The values of `kind` in [`EVALUATION_ERRORS`].
 pub const ERROR_KINDS: [&str; 2] = ["decisive", "other"];
 
@@ -158,6 +165,8 @@ fn describe() {
     );
     describe_counter!(APPROVALS, Unit::Count, "Approvals by what became of them");
     describe_gauge!(APPROVALS_OPEN, Unit::Count, "Approvals that are open now");
+    describe_counter!(OPERATOR_ACTIONS, Unit::Count, "What operators did to guardrails and stops");
+    describe_gauge!(EMERGENCY_STOPS, Unit::Count, "Emergency stops in force");
     describe_counter!(STATE_WRITES, Unit::Count, "Writes of the state file");
     describe_gauge!(STATE_AGE, Unit::Seconds, "Age of the newest state file");
     describe_gauge!(STATE_BYTES, Unit::Bytes, "Size of the newest state file");
@@ -201,6 +210,9 @@ fn start_at_zero() {
     }
     for result in ["RETRY", "RETRY_AFTER", "FAIL"] {
         counter!(RETRY_DECISIONS, "result" => result).absolute(0);
+    }
+    for operation in OPERATIONS {
+        counter!(OPERATOR_ACTIONS, "operation" => operation).absolute(0);
     }
     counter!(CONTEXT_VIOLATIONS).absolute(0);
     counter!(REQUESTS_SHED).absolute(0);

@@ -57,7 +57,7 @@ fn help_lists_every_command_and_wrong_use_is_2() {
     let help = run(here, &["--help"]);
     assert_eq!(help.code, 0);
     for command in
-        "serve authorize explain eval approvals approve grant keygen check test status healthcheck config version completions".split(' ')
+        "serve authorize explain eval approvals approve grant keygen check test guardrails stop status healthcheck config version completions".split(' ')
     {
         assert!(help.stdout.contains(&format!("\n  {command} ")), "{command}: {}", help.stdout);
         let help = run(here, &[command, "--help"]);

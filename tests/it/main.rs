@@ -11,6 +11,7 @@ mod config;
 mod docs;
 mod events;
 mod grpc;
+mod operators;
 mod process;
 mod reload;
 mod sequences;

@@ -45,6 +45,8 @@ pub(in crate::data_plane) enum Section {
     Approvals = 6,
     /// Grants that were used; at a clean end only.
     Spent = 7,
+    /// Emergency stops.
+    Stops = 8,
 }
 
 /// Why a file is not what was written.

@@ -13,6 +13,7 @@ use tollgate_engine::time::WallTime;
 
 use super::super::approvals::saved::{SavedApproval, SavedApprovals};
 use super::super::approvals::spent::SavedSpent;
+use super::super::stops::SavedStop;
 use super::format::{Bad, Blocks, Section};
 
 /// What a file says of itself.
@@ -63,6 +64,7 @@ impl KeptState {
         blocks.records::<SavedDecision<M>>(Section::Open).try_for_each(|open| open.map(drop))?;
         blocks.records::<(u128, Offset)>(Section::Settled).try_for_each(|settled| settled.map(drop))?;
         blocks.records::<SavedApproval>(Section::Approvals).try_for_each(|one| one.map(drop))?;
+        blocks.records::<SavedStop>(Section::Stops).try_for_each(|one| one.map(drop))?;
         blocks.records::<SavedSpent>(Section::Spent).try_for_each(|one| one.map(drop))?;
         Ok(Self { head, blocks, waiting, applied: false })
     }
@@ -74,6 +76,11 @@ impl KeptState {
             approvals: self.blocks.records(Section::Approvals).filter_map(Result::ok).collect(),
             spent: self.blocks.records(Section::Spent).filter_map(Result::ok).collect(),
         }
+    }
+
+    /// What operators had stopped.
+    pub(in crate::data_plane) fn stops(&self) -> Vec<SavedStop> {
+        self.blocks.records(Section::Stops).filter_map(Result::ok).collect()
     }
 
     /// What it says of itself.

@@ -1,7 +1,7 @@
 //! The rules of a bundle in the form that requests are held against: small heads in rank order,
 //! tests and needs in arenas beside them, so that one decision touches few cache lines.
 
-use super::target::{Misfit, Need, Needs};
+use super::target::{Misfit, Need, Needs, includes};
 use crate::condition::cel::{self, Form, Problem, Program};
 use crate::condition::slots::{Slot, SlotId, SlotTable, Slots};
 use crate::condition::test::{Operands, Test, holds};
@@ -307,11 +307,7 @@ impl<'a> RuleRef<'a> {
     }
 
     const fn fits_phase(self, phase: Phase) -> bool {
-        match self.head.phases {
-            Phases::Any => true,
-            Phases::Dispatch => matches!(phase, Phase::Dispatch),
-            Phases::Enqueue => matches!(phase, Phase::Enqueue),
-        }
+        includes(self.head.phases, phase)
     }
 
     /// What its conditions say together.

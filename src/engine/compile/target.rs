@@ -6,10 +6,11 @@ use foldhash::fast::RandomState;
 
 use crate::condition::glob::Glob;
 use crate::model::request::Request;
-use crate::model::{Field, Pattern, Phases, Rule, Scope, ScopeLevel, Target};
+use crate::model::{Field, Pattern, Phase, Phases, Rule, Scope, ScopeLevel, Target};
 use crate::value::View;
 
 /// Everything that a request must be for a rule to be considered.
+#[derive(Debug)]
 pub(super) struct Needs {
     pub(super) phases: Phases,
     pub(super) needs: Vec<Need>,
@@ -96,6 +97,34 @@ impl Needs {
             need(scope_field(*level), std::slice::from_ref(pattern));
         }
         Self { phases: rule.target.phases, needs }
+    }
+}
+
+/// A target by itself, apart from any bundle and its index.
+#[derive(Debug)]
+pub struct Selector(Needs);
+
+impl Selector {
+    /// What fits this target.
+    #[must_use]
+    pub fn of(target: &Target) -> Self {
+        Self(Needs { phases: target.phases, needs: target_needs(target) })
+    }
+
+    /// Whether a request fits.
+    #[must_use]
+    pub fn fits(&self, request: &Request<'_>, environment: &str) -> bool {
+        let Needs { phases, needs } = &self.0;
+        includes(*phases, request.phase) && needs.iter().all(|need| need.holds(request, environment))
+    }
+}
+
+/// Whether a phase is one of these.
+pub(super) const fn includes(phases: Phases, phase: Phase) -> bool {
+    match phases {
+        Phases::Any => true,
+        Phases::Dispatch => matches!(phase, Phase::Dispatch),
+        Phases::Enqueue => matches!(phase, Phase::Enqueue),
     }
 }
 

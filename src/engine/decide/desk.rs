@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use super::guarding::{BadCost, Visit, find_guardrails};
-use super::{Answer, Decision, Grant, GuardrailTrace, Request, RuleTrace, Scratch, authorize, explain};
+use super::{Answer, Decision, Grant, GuardrailTrace, Request, RuleTrace, Scratch, Stops};
+use super::{authorize, explain};
 use crate::compile::Compiled;
 use crate::condition::slots::UsedSoFar;
 use crate::guardrail::again::RetryAnswer;
@@ -27,6 +28,8 @@ pub struct Desk<'a> {
     pub ledger: &'a Ledger,
     /// The environment of requests that name none.
     pub environment: &'a str,
+    /// What operators have stopped; [`Stops::none`] where there are no operators.
+    pub stops: &'a Stops,
 }
 
 /// Room to work in, kept by the caller from one decision to the next, and a source of draws.
@@ -153,15 +156,21 @@ impl<'a> Desk<'a> {
         tools: &mut Tools,
     ) -> Explained<'a> {
         let request = Request { dry_run: true, ..*request };
-        let (_, grant) = self.by_rules(&request, at, grants, &mut tools.scratch);
-        let request = Request { grant, ..request };
-        let usage = self.usage(&request, at);
-        let scratch = &mut tools.scratch;
-        let told = explain(self.bundle, &request, self.environment, at.wall, usage.as_ref(), scratch);
-        let mut decided = Decided { decision: told.decision, verdict: Verdict::default() };
+        let (decision, rules) = match self.stopped(&request, at, &mut tools.scratch) {
+            // No rule was asked.
+            Some(decision) => (decision, Vec::new()),
+            None => {
+                let (_, grant) = self.by_rules(&request, at, grants, &mut tools.scratch);
+                let request = Request { grant, ..request };
+                let (usage, scratch) = (self.usage(&request, at), &mut tools.scratch);
+                let told = explain(self.bundle, &request, self.environment, at.wall, usage.as_ref(), scratch);
+                (told.decision, told.rules)
+            }
+        };
+        let mut decided = Decided { decision, verdict: Verdict::default() };
         self.by_guardrails(&request, &mut decided, at, Flush::Alone(0), tools);
         let guardrails = self.account(&request, &decided.decision, &decided.verdict, at, tools);
-        Explained { decided, rules: told.rules, guardrails }
+        Explained { decided, rules, guardrails }
     }
 
     /// Plans a retry of an action that failed. Only a retry that is granted is counted.
@@ -206,7 +215,7 @@ impl<'a> Desk<'a> {
         Ok(verdict)
     }
 
-    /// What the rules say, and what became of the request's grants.
+    /// What operators or the rules say, and what became of the request's grants.
     pub(super) fn by_rules(
         &self,
         request: &Request<'a>,
@@ -214,6 +223,9 @@ impl<'a> Desk<'a> {
         grants: &mut dyn GrantBook,
         scratch: &mut Scratch,
     ) -> (Decision<'a>, Grant<'a>) {
+        if let Some(decision) = self.stopped(request, at, scratch) {
+            return (decision, Grant::None);
+        }
         let usage = self.usage(request, at);
         let mut say = |request: &Request<'a>| {
             authorize(self.bundle, request, self.environment, at.wall, usage.as_ref(), scratch)
@@ -230,6 +242,17 @@ impl<'a> Desk<'a> {
             Err((code, why)) => Grant::Refused(code, why),
         };
         (say(&Request { grant, ..*request }), grant)
+    }
+
+    /// What an operator decided before the rules. An action that is let pass is still to be
+    /// admitted by the guardrails, which are found for it.
+    fn stopped(&self, request: &Request<'a>, at: At, scratch: &mut Scratch) -> Option<Decision<'a>> {
+        let environment = request.environment_or(self.environment);
+        let decision = self.stops.decide(request, environment, at.now)?;
+        if matches!(decision.answer, Answer::Allow(_)) {
+            find_guardrails(self.bundle, request, self.environment, scratch);
+        }
+        Some(decision)
     }
 
     fn by_guardrails(

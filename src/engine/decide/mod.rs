@@ -7,6 +7,7 @@ mod desk;
 mod explain;
 mod guarding;
 mod obligations;
+mod stop;
 mod together;
 
 pub use crate::model::request::{Action, Estimate, Grant, Request, Subject};
@@ -16,3 +17,4 @@ pub use decision::{Answer, Decision, Obligations, RetryPlan};
 pub use desk::{Decided, Desk, Explained, GrantBook, NoGrants, Tools};
 pub use explain::{Explanation, MAX_TRACES, RuleOutcome, RuleTrace, explain};
 pub use guarding::{BadCost, Visit, find_guardrails};
+pub use stop::{Stop, StopEffect, Stops};

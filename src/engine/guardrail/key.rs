@@ -63,6 +63,16 @@ impl Key {
         display(self.as_bytes())
     }
 
+    /// The values of its dimensions, in their order; `None` where only a digest is kept, or the
+    /// number of a flush without a name.
+    #[must_use]
+    pub fn values(&self) -> Option<Vec<String>> {
+        let text = self.as_bytes();
+        let unnamed = |value: &[u8]| value.first() == Some(&UNNAMED);
+        let is_kept = text.first() != Some(&DIGESTED) && !text.split(|byte| *byte == 0).any(unnamed);
+        is_kept.then(|| text.split(|byte| *byte == 0).map(unescaped).collect())
+    }
+
     /// The value of one of its dimensions, by their order; `None` where only a digest is kept.
     #[must_use]
     pub fn value(&self, dimension: usize) -> Option<String> {

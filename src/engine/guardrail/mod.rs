@@ -14,6 +14,7 @@ pub mod concurrency;
 pub mod count_log;
 pub mod draw;
 pub mod guard;
+pub mod hottest;
 pub mod key;
 pub mod lease;
 pub mod ledger;

@@ -171,7 +171,7 @@ fn set(guard: &Guard, state: &mut State, operation: Operation, at: At) {
 }
 
 impl Guard {
-    fn view(&self, key: &Key, state: &State, at: At) -> KeyView {
+    pub(super) fn view(&self, key: &Key, state: &State, at: At) -> KeyView {
         let mut state = state.clone();
         self.advance(&mut state, at);
         let mut rooms = Vec::new();

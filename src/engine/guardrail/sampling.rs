@@ -60,17 +60,7 @@ pub fn point(name: &str, environment: &str, kinds: &str, values: &[u8]) -> u64 {
 /// The kinds of a key as a bundle spells them, joined by a zero byte.
 #[must_use]
 pub fn kinds(dimensions: &[KeyDimension]) -> String {
-    dimensions.iter().map(kind).collect::<Vec<_>>().join("\0")
-}
-
-fn kind(dimension: &KeyDimension) -> String {
-    match dimension {
-        KeyDimension::Global => "global".into(),
-        KeyDimension::Field(field) => field.name().into(),
-        KeyDimension::Request => "request".into(),
-        KeyDimension::Batch => "batch".into(),
-        KeyDimension::Context(path) => format!("context.{}", path.join(".")),
-    }
+    dimensions.iter().map(KeyDimension::name).collect::<Vec<_>>().join("\0")
 }
 
 #[cfg(test)]

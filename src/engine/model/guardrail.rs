@@ -105,6 +105,20 @@ pub enum KeyDimension {
     Context(Vec<Box<str>>),
 }
 
+impl KeyDimension {
+    /// The name, as bundles spell it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Global => "global".into(),
+            Self::Field(field) => field.name().into(),
+            Self::Request => "request".into(),
+            Self::Batch => "batch".into(),
+            Self::Context(path) => format!("context.{}", path.join(".")),
+        }
+    }
+}
+
 /// The rules of a guardrail, by its type.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Rules {

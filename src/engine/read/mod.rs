@@ -23,6 +23,7 @@ mod patterns;
 pub mod request;
 mod rule;
 mod scalar;
+mod selector;
 mod source;
 mod spelling;
 pub mod take;
@@ -33,6 +34,7 @@ mod yaml_errors;
 pub use findings::{Findings, shown};
 pub use inside::locate;
 pub use nearest::{listed, nearest};
+pub use selector::{SELECTOR_BYTES, selector};
 
 #[cfg(test)]
 mod tests;

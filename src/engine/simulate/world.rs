@@ -6,7 +6,7 @@ use super::answer_guardrails::{left, reported, retry};
 use super::sequence::{Batch, Retry, Says};
 use super::suite::Asked;
 use crate::compile::Compiled;
-use crate::decide::{Answer, BadCost, Decided, Desk, Explained, NoGrants, Request, Tools};
+use crate::decide::{Answer, BadCost, Decided, Desk, Explained, NoGrants, Request, Stops, Tools};
 use crate::guardrail::key::Flush;
 use crate::guardrail::open::{OpenTable, Opened, Renewed, Reported};
 use crate::guardrail::retry::Attempt;
@@ -109,6 +109,7 @@ impl<'a> World<'a> {
     fn desk(&self) -> Desk<'_> {
         Desk {
             bundle: self.bundle,
+            stops: Stops::NONE,
             guards: &self.guards,
             ledger: &self.live.ledger,
             environment: self.environment,

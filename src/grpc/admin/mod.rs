@@ -4,7 +4,10 @@
 
 mod decide_approval;
 mod list_approvals;
+mod list_guardrails;
+mod operate_guardrail;
 mod server;
+mod stops;
 mod token;
 
 use std::sync::Arc;
@@ -55,6 +58,37 @@ impl AdminService for Admin {
     ) -> Answer<pb::DecideApprovalResponse> {
         let plane = Arc::clone(&self.plane);
         beside("DecideApproval", move || decide_approval::answer(&plane, &rpc.into_inner())).await
+    }
+
+    async fn list_guardrails(
+        &self,
+        rpc: Request<pb::ListGuardrailsRequest>,
+    ) -> Answer<pb::ListGuardrailsResponse> {
+        let plane = Arc::clone(&self.plane);
+        beside("ListGuardrails", move || list_guardrails::answer(&plane, rpc.get_ref())).await
+    }
+
+    async fn operate_guardrail(
+        &self,
+        rpc: Request<pb::OperateGuardrailRequest>,
+    ) -> Answer<pb::OperateGuardrailResponse> {
+        let plane = Arc::clone(&self.plane);
+        beside("OperateGuardrail", move || operate_guardrail::answer(&plane, rpc.get_ref())).await
+    }
+
+    async fn set_stop(&self, rpc: Request<pb::SetStopRequest>) -> Answer<pb::SetStopResponse> {
+        let plane = Arc::clone(&self.plane);
+        beside("SetStop", move || stops::set(&plane, rpc.get_ref())).await
+    }
+
+    async fn list_stops(&self, _: Request<pb::ListStopsRequest>) -> Answer<pb::ListStopsResponse> {
+        let plane = Arc::clone(&self.plane);
+        beside("ListStops", move || Ok(stops::list(&plane))).await
+    }
+
+    async fn clear_stop(&self, rpc: Request<pb::ClearStopRequest>) -> Answer<pb::ClearStopResponse> {
+        let plane = Arc::clone(&self.plane);
+        beside("ClearStop", move || stops::clear(&plane, rpc.get_ref())).await
     }
 }
 

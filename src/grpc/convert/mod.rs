@@ -7,6 +7,7 @@ mod context;
 pub mod decision;
 pub mod events;
 pub mod guardrail;
+pub mod operate;
 pub mod report;
 pub mod request;
 pub mod trace;

@@ -1,6 +1,7 @@
 //! The thread with something small to write, and disks that do not take it.
 
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::super::format::{Blocks, Section};
@@ -114,17 +115,19 @@ fn a_disk_that_fails_is_said_and_tried_again() {
     kept.wait("it writes", |file| file.writes > 0);
     // Even for root a folder is no file to write to, and one with something in it stays.
     let beside = kept.folder.path().join("state.new");
-    let mut blocked = false;
-    while !blocked {
-        // Between two writes there is no such file.
-        blocked = fs::create_dir(&beside).is_ok() && fs::write(beside.join("x"), "").is_ok();
-    }
+    block(&beside);
     kept.wait("it fails", |file| file.failures > 1 && file.error.is_some());
     let writes = lock(&kept.health).show(0).writes;
     fs::remove_dir_all(&beside).unwrap();
     kept.wait("it writes again", |file| file.writes > writes && file.error.is_none());
-    fs::create_dir_all(beside.join("x")).unwrap();
+    block(&beside);
     assert!(!kept.close(), "the last write failed");
+}
+
+/// Puts a folder with something in it where a file is to be written.
+fn block(beside: &Path) {
+    // Between two writes there is no such file.
+    while fs::create_dir(beside).is_err() || fs::write(beside.join("x"), "").is_err() {}
 }
 
 /// Linux has a device that is always full.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tollgate_engine::compile::{self, Compiled};
 use tollgate_engine::decide::{
-    Action, Answer, Decided, Desk, Estimate, Grant, NoGrants, Request, Subject, Tools,
+    Action, Answer, Decided, Desk, Estimate, Grant, NoGrants, Request, Stops, Subject, Tools,
 };
 use tollgate_engine::guardrail::budget::Expected;
 use tollgate_engine::guardrail::key::Flush;
@@ -157,7 +157,13 @@ impl Stage {
 
     fn desk(&self) -> Desk<'_> {
         let guards: &[Option<Arc<Guard>>] = self.made.arms.first().map_or(&[], Vec::as_slice);
-        Desk { bundle: &self.bundle, guards, ledger: &self.live.ledger, environment: "production" }
+        Desk {
+            bundle: &self.bundle,
+            guards,
+            ledger: &self.live.ledger,
+            stops: Stops::NONE,
+            environment: "production",
+        }
     }
 }
 
