@@ -198,6 +198,7 @@ impl Entry {
         let times: Vec<f64> = self.nanos.iter().zip(ours).map(|(theirs, ours)| theirs / ours).collect();
         let digits = if median(&self.nanos) < 1_000.0 { 1 } else { 0 };
         let nanos = spread(&self.nanos, |n| format!("{n:.digits$}"));
-        format!("{nanos}, **{:.0}x**", median(&times))
+        let share = if median(&times) < 10.0 { 2 } else { 0 };
+        format!("{nanos}, **{}x**", spread(&times, |n| format!("{n:.share$}")))
     }
 }

@@ -16,6 +16,7 @@ mod workload;
 mod decisions;
 mod growth;
 mod memory;
+#[allow(dead_code, reason = "made for more than this")]
 mod stage;
 mod sweeping;
 mod timing;
