@@ -245,6 +245,8 @@ impl BreakerRules {
             return None;
         }
         match &mut state.phase {
+            // What counts for nothing trips nothing, though a success may have left the window.
+            Phase::Closed if verdict == Verdict::Neutral => None,
             Phase::Closed => {
                 state.see(self, verdict, now);
                 self.trips(&state.seen, now).then(|| state.open(0, now))
@@ -438,9 +440,6 @@ impl Breaker {
     }
 
     fn see(&mut self, rules: &BreakerRules, verdict: Verdict, now: Moment) {
-        if verdict == Verdict::Neutral {
-            return;
-        }
         let failed = verdict == Verdict::Failure;
         self.fit(rules);
         match (&mut self.seen, rules.window) {

@@ -278,6 +278,20 @@ fn failures_need_not_be_consecutive_and_leave_with_the_window() {
 }
 
 #[test]
+fn a_report_that_counts_for_nothing_trips_nothing_when_a_success_has_left() {
+    let share = CircuitBreaker { failure_threshold: None, failure_rate: Some(0.6), ..breaker_rules() };
+    let mut hand = Hand::new(&CircuitBreaker { minimum_calls: 1, ..share });
+    let good = hand.call(0).unwrap();
+    hand.report(good, Verdict::Success, 0);
+    hand.fail(5_000);
+    let late = hand.call(9_000).unwrap();
+    hand.report(late, Verdict::Neutral, 10_000);
+    hand.is(BreakerState::Closed, 10_000);
+    hand.fail(10_001);
+    hand.is(BreakerState::Open, 10_001);
+}
+
+#[test]
 fn open_says_how_long_to_the_millisecond() {
     let mut hand = Hand::new(&breaker_rules());
     (0..3).for_each(|_| hand.fail(0));
