@@ -38,15 +38,16 @@ impl Mark {
         Uuid::from_bytes(bytes)
     }
 
-    /// Whether the id has the mark and is not older than that, or from a future farther than that.
-    pub(super) fn knows(&self, id: Uuid, now: WallTime, oldest: Span) -> bool {
+    /// How old an id with the mark is; `None` if it has none, is older than that, or from a future
+    /// farther than that.
+    pub(super) fn age(&self, id: Uuid, now: WallTime, oldest: Span) -> Option<Span> {
         let bytes = id.as_bytes();
         let made = id.get_timestamp().map_or(0, |time| {
             let (seconds, nanos) = time.to_unix();
             seconds.saturating_mul(1_000_000_000).saturating_add(nanos.into())
         });
-        let age = now.nanos().max(0).unsigned_abs().abs_diff(made);
-        bytes[12..] == self.of(bytes) && age <= oldest.nanos()
+        let age = Span::from_nanos(now.nanos().max(0).unsigned_abs().abs_diff(made));
+        (bytes[12..] == self.of(bytes) && age <= oldest).then_some(age)
     }
 
     fn of(&self, bytes: &[u8; 16]) -> [u8; 4] {
@@ -72,8 +73,8 @@ mod tests {
             let marked = own.mark(plain);
             assert_eq!(marked.get_version_num(), 7);
             assert_eq!(marked.get_timestamp(), plain.get_timestamp());
-            assert!(own.knows(marked, now, hour) && !other.knows(marked, now, hour));
-            assert!(!own.knows(marked, late, hour) && !own.knows(plain, now, hour));
+            assert!(own.age(marked, now, hour).is_some() && other.age(marked, now, hour).is_none());
+            assert!(own.age(marked, late, hour).or(own.age(plain, now, hour)).is_none());
         }
     }
 }

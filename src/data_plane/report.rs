@@ -1,6 +1,7 @@
 //! What a caller reports about an action that it was allowed (design 2.1, 2.2).
 
-use tollgate_engine::guardrail::open::{Renewed, Reported as Settled};
+use tollgate_engine::guardrail::At;
+use tollgate_engine::guardrail::open::{Once, Renewed, Reported as Settled};
 use tollgate_engine::guardrail::report::Outcome;
 use tollgate_engine::guardrail::settle::HORIZON;
 use tollgate_engine::unit::Span;
@@ -55,16 +56,25 @@ impl DataPlane {
                     Reported::Applied
                 }
                 Settled::Duplicate => Reported::Duplicate,
-                Settled::Unknown if !self.mark.knows(decision, at.wall, HORIZON) => Reported::Unknown,
-                Settled::Unknown if self.open.settle_once(id, at.now) => {
-                    self.outcomes.ended(Arm::Stable.name(), outcome);
-                    Reported::Applied
-                }
-                Settled::Unknown => Reported::Duplicate,
+                Settled::Unknown => self.took_nothing(decision, outcome, at),
             }
         });
         self.outcomes.reported(reported.name());
         reported
+    }
+
+    /// The report of a decision that is not kept: that of an action which took nothing says so
+    /// itself.
+    fn took_nothing(&self, decision: Uuid, outcome: &Outcome, at: At) -> Reported {
+        let Some(age) = self.mark.age(decision, at.wall, HORIZON) else { return Reported::Unknown };
+        match self.open.settle_once(decision.as_u128(), at.now.before(age), at.now) {
+            Once::First => {
+                self.outcomes.ended(Arm::Stable.name(), outcome);
+                Reported::Applied
+            }
+            Once::Before => Reported::Duplicate,
+            Once::Unknown => Reported::Unknown,
+        }
     }
 
     /// Renews the leases of an action that still runs.

@@ -214,3 +214,40 @@ fn retries_follow_the_policy_and_see_the_budget() {
     });
     assert_eq!(left.unwrap(), [("m".to_owned(), 0)]);
 }
+
+#[test]
+fn flushes_without_a_name_do_not_fill_a_table() {
+    let plane =
+        guarded("  - {name: f, type: rate_limit, max_keys: 100, rules: {limit: 2, key_by: [batch]}}\n");
+    let one: fn(&mut Request<'_>) = |_| ();
+    for minute in 0..6 {
+        for _ in 0..90 {
+            assert_eq!(batch(&plane, false, &[one, one]), ["ALLOW rule", "ALLOW rule"], "minute {minute}");
+        }
+        millis(&plane, 70_000);
+        (0..4).for_each(|_| plane.sweep());
+    }
+}
+
+#[test]
+fn usage_that_could_not_be_kept_allows_nothing() {
+    let plane = plane(Options::default());
+    let rules = RULES.replace("{ok: true}", "{\"<usage.tool_calls\": 2}");
+    install(&plane, &rules);
+    let snapshot = plane.snapshot.load_full();
+    let serving = snapshot.serving.as_ref().unwrap();
+    let place = serving.compiled.usage_guardrail().unwrap();
+    let guard = serving.guards[place].as_deref().unwrap();
+    assert_eq!((guard.max_keys, guard.keys()), (1_000_000, 0));
+    for n in 0..1_000_000_u64 {
+        let mut asks = tollgate_engine::guardrail::Asks::default();
+        asks.ask_values(guard, &["acme", &n.to_string()], 1);
+        let facts = tollgate_engine::guardrail::Facts {
+            expected: tollgate_engine::guardrail::budget::Expected::nothing(),
+            first_attempt: true,
+        };
+        let mut draw = tollgate_engine::guardrail::Draw::seeded(1);
+        plane.live.ledger.charge(&asks, &facts, plane.at(), &mut draw);
+    }
+    assert_eq!(ask_as(&plane, |r| r.subject.run = "new").0, "DENY default_deny");
+}

@@ -241,7 +241,14 @@ impl BreakerRules {
         now: Moment,
     ) -> Option<Transition> {
         let quiet = state.since == Moment::ZERO;
-        if !quiet && (taken < state.since || passage.epoch != state.epoch) {
+        // A probe is of this time even if its clock was read before the step to half open.
+        let ours = match (&mut state.phase, passage.probe) {
+            (Phase::HalfOpen { probes, .. }, Some(probe)) if passage.epoch == state.epoch => {
+                probes.remove(probe).is_some()
+            }
+            _ => false,
+        };
+        if !quiet && !ours && (taken < state.since || passage.epoch != state.epoch) {
             return None;
         }
         match &mut state.phase {
@@ -251,10 +258,7 @@ impl BreakerRules {
                 state.see(self, verdict, now);
                 self.trips(&state.seen, now).then(|| state.open(0, now))
             }
-            Phase::HalfOpen { probes, succeeded } => {
-                if let Some(probe) = passage.probe {
-                    probes.remove(probe);
-                }
+            Phase::HalfOpen { succeeded, .. } => {
                 match verdict {
                     Verdict::Neutral => None,
                     Verdict::Failure => {

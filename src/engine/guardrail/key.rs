@@ -81,6 +81,15 @@ impl Key {
         kept.then(|| text.split(|byte| *byte == 0).nth(dimension).map(unescaped)).flatten()
     }
 
+    /// Whether nobody can name it again: it holds the number of a flush without a name, which is
+    /// over with its call.
+    #[must_use]
+    pub fn ends_with_its_call(&self) -> bool {
+        let text = self.as_bytes();
+        let values = || text.split(|byte| *byte == 0);
+        text.first() != Some(&DIGESTED) && values().any(|value| value.first() == Some(&UNNAMED))
+    }
+
     /// How many bytes it keeps outside itself.
     #[must_use]
     pub fn heap(&self) -> usize {

@@ -145,7 +145,7 @@ impl Ledger {
         let mut allowed = true;
         for (lines, verdict) in lines.each().zip(verdicts.iter_mut()) {
             let refused = sheet.check(lines, at, true);
-            if let Some(full) = full(lines, &refused).filter(|_| !last) {
+            if let Some(full) = full(lines, &refused).filter(|_| !last && keep) {
                 sheet.undo();
                 return Err(full);
             }
@@ -190,8 +190,14 @@ fn say<'g>(verdict: &mut Verdict<'g>, lines: &[Line<'g, '_>], refused: &[(usize,
     }
 }
 
-/// The first guardrail that has no room for a key.
+/// The first guardrail that has no room for a key. Room is made for a request that nothing else
+/// refuses: one that is refused anyway must not cost another its key.
 fn full<'g>(lines: &[Line<'g, '_>], refused: &[(usize, Refused)]) -> Option<&'g Guard> {
+    let in_shadow = |number: usize| lines.get(number).is_some_and(|line| line.ask.guard.is_shadow());
+    let alone = |(number, said): &(usize, Refused)| said.code == ReasonCode::KeysFull || in_shadow(*number);
+    if !refused.iter().all(alone) {
+        return None;
+    }
     let full = refused.iter().find(|(_, refused)| refused.code == ReasonCode::KeysFull)?;
     lines.get(full.0).map(|line| line.ask.guard)
 }

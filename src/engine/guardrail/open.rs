@@ -49,6 +49,8 @@ struct Shard<M> {
     settled: HashSet<u128, FixedState>,
     /// When each was settled.
     order: VecDeque<(Moment, u128)>,
+    /// The latest that was settled of those that were forgotten before their hour, for want of room.
+    forgotten: Moment,
 }
 
 /// What became of a report.
@@ -59,6 +61,17 @@ pub enum Reported<M> {
     /// It came before.
     Duplicate,
     /// Nobody knows the decision.
+    Unknown,
+}
+
+/// What is known of the report of a decision that took nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Once {
+    /// It is the first.
+    First,
+    /// It came before.
+    Before,
+    /// It may have come before.
     Unknown,
 }
 
@@ -217,14 +230,18 @@ impl<M> OpenTable<M> {
         self.shards.get(shard).map(|shard| lock(&shard.0).order.iter().copied().collect()).unwrap_or_default()
     }
 
-    /// Notes that a decision that took nothing was reported; whether it is the first time.
-    pub fn settle_once(&self, id: u128, now: Moment) -> bool {
-        let Some(mut shard) = self.shard(id) else { return false };
-        let first = !shard.settled.contains(&id);
-        if first {
-            shard.settled(id, now, self.most);
+    /// Notes that a decision that took nothing was reported. Where so many are settled that those
+    /// of its time are forgotten already, nobody knows whether this one was among them.
+    pub fn settle_once(&self, id: u128, decided: Moment, now: Moment) -> Once {
+        let Some(mut shard) = self.shard(id) else { return Once::Unknown };
+        if shard.settled.contains(&id) {
+            return Once::Before;
         }
-        first
+        if shard.forgotten >= decided && shard.forgotten > Moment::ZERO {
+            return Once::Unknown;
+        }
+        shard.settled(id, now, self.most);
+        Once::First
     }
 
     /// Remembers that a decision was settled before a restart.
@@ -260,12 +277,15 @@ impl<M> Shard<M> {
             due: BinaryHeap::new(),
             settled: HashSet::with_hasher(hasher),
             order: VecDeque::new(),
+            forgotten: Moment::ZERO,
         }
     }
 
     fn settled(&mut self, id: u128, now: Moment, most: usize) {
         self.forget_settled(now);
         if self.order.len() >= most {
+            let oldest = self.order.front().map_or(Moment::ZERO, |(when, _)| *when);
+            self.forgotten = self.forgotten.max(oldest);
             self.forget_oldest();
         }
         if self.settled.insert(id) {

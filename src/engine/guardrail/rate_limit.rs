@@ -124,6 +124,14 @@ impl TokenBucket {
         *state = Arrival { full_at: Moment::from_nanos(after), interval: self.interval };
     }
 
+    /// Turns units that were charged at another rate into ours, once: from here on they come back
+    /// at ours.
+    pub fn convert(&self, state: &mut Arrival, now: Moment) {
+        if state.interval != self.interval {
+            *state = Arrival { full_at: self.full_at(Some(state), now), interval: self.interval };
+        }
+    }
+
     /// The state of a full bucket.
     #[must_use]
     pub const fn full(&self) -> Arrival {

@@ -7,6 +7,7 @@ use super::keyed::{Place, Shard, Slot, idle_steps_of};
 use super::ledger::Ledger;
 use super::state::At;
 use crate::model::guardrail::OnMaxKeys;
+use crate::unit::Span;
 
 /// How many pieces a request looks through for room at most.
 const PIECES: usize = 4;
@@ -26,6 +27,9 @@ struct Oldest {
     hash: u64,
     idle: u32,
 }
+
+/// A flush without a name is over after this at the latest: its call is answered long before.
+const LONGEST_CALL: Span = Span::from_nanos(60_000_000_000);
 
 impl Ledger {
     /// Makes room for a key where the guardrail has as many as it may: keys that are the same as
@@ -70,11 +74,12 @@ impl Ledger {
     fn scan_piece(&self, guard: &Guard, at: At, oldest: &mut Option<Oldest>) -> Scanned {
         let mut piece = guard.keys.open().take_piece();
         let seen = piece.len();
-        let patience = idle_steps_of(guard.idle);
+        let (patience, call) = (idle_steps_of(guard.idle), idle_steps_of(LONGEST_CALL.min(guard.idle)));
         piece.retain(|hash| {
             let mut kept = None;
             let dropped = self.remove_if(guard, *hash, |slot| {
                 let idle = slot.idle_steps(at.now);
+                let patience = if slot.key.ends_with_its_call() { call } else { patience };
                 let gone = guard.is_fresh(&slot.state, at)
                     || (idle >= patience && !guard.is_pinned(&slot.state, at));
                 kept = (!gone && guard.may_be_evicted(&slot.state, at)).then_some(idle);

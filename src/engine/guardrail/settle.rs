@@ -98,8 +98,9 @@ impl Ledger {
             };
             let known = shard.find(hash, guard.id, ticket.key.as_bytes());
             if let Some(place) = known.or_else(|| report.make(&mut shard, hash)) {
+                let before = events.len();
                 report.apply(&mut shard, place, events);
-                if !events.is_empty() {
+                if events.len() > before {
                     shard.watch(hash, place);
                 }
                 return;

@@ -15,7 +15,7 @@ use super::guard::{Guard, GuardId, Rules};
 use super::key::Key;
 use super::keyed::{Place, Shard, Stamp, Table};
 use super::lease::LeaseId;
-use super::refused::Refused;
+use super::refused::{Refused, Wait};
 use super::state::{At, State, Wanted};
 use super::sync::MutexGuard;
 use super::verdict::{Event, Limit, Ticket, Verdict};
@@ -161,7 +161,9 @@ impl<'t> Sheet<'t> {
             };
             if let Err(said) = said {
                 refused.push((number, said));
-                if let (true, Some(place), Some(shard)) = (watch, place, self.shard(line)) {
+                // Who waits for nothing, or for a flush that is over, is told of no end.
+                let waits = said.wait != Wait::Never && !matches!(guard.rules, Rules::PerFlush(_));
+                if let (true, Some(place), Some(shard)) = (watch && waits, place, self.shard(line)) {
                     shard.watch(line.hash, place);
                 }
             }
@@ -284,7 +286,10 @@ impl<'t> Sheet<'t> {
     }
 
     fn note(&mut self, line: &Line<'_, '_>, place: Place) {
-        if self.undo.is_none() {
+        let at = (line.shard, place);
+        let noted = |undo: &Vec<Undo>| undo.iter().any(|step| (step.shard, step.place) == at);
+        // How it was before the first charge is all that matters; a state may be large.
+        if self.undo.as_ref().is_none_or(noted) {
             return;
         }
         let slot = self.shard(line).and_then(|shard| shard.get(place));

@@ -111,6 +111,7 @@ impl Guard {
             (Rules::Budget(rules), State::Budget(budget)) => {
                 budget.advance(rules, self.window(at), at.now);
             }
+            (Rules::TokenBucket(rules), State::Arrival(arrival)) => rules.convert(arrival, at.now),
             _ => {}
         }
     }
@@ -261,7 +262,9 @@ impl Guard {
     pub(super) fn may_be_evicted(&self, state: &State, at: At) -> bool {
         match (&self.rules, state) {
             (Rules::Concurrency(_), State::Leases(_)) => self.is_fresh(state, at),
-            (Rules::Budget(_), State::Budget(state)) => state.leases.is_empty(),
+            (Rules::Budget(_), State::Budget(state)) => {
+                state.leases.last().is_none_or(|last| last.ends <= at.now)
+            }
             (Rules::Breaker(_), State::Breaker(state)) => state.is_closed(),
             _ => true,
         }

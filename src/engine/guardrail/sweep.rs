@@ -41,10 +41,11 @@ impl Sweeper {
             while left > 0 && round > 0 && live.ledger.scan(guard, at).seen > 0 {
                 (left, round) = (left.saturating_sub(1), round.saturating_sub(1));
             }
+            // Also where it has more than one step looks at, or those behind it would never be.
+            self.last = Some(guard.id);
             if left == 0 {
                 break;
             }
-            self.last = Some(guard.id);
         }
         events
     }

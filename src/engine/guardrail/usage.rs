@@ -8,12 +8,13 @@ use crate::condition::slots::UsedSoFar;
 
 impl Ledger {
     /// What the key that is asked about has used, with what is reserved for actions that run:
-    /// they have been let through, and a rule that counts them must see them.
+    /// they have been let through, and a rule that counts them must see them. NaN where the table
+    /// is full and does not know the key.
     #[must_use]
     pub fn used(&self, asks: &Asks<'_>, at: At) -> UsedSoFar {
         let mut used = UsedSoFar::default();
         for (ask, key) in asks.iter() {
-            self.with_state(ask.guard, key, |state| {
+            let known = self.with_state(ask.guard, key, |state| {
                 ask.guard.advance(state, at);
                 ask.guard.rooms(Some(state), at, |room| {
                     let amount = room.measure.on_the_wire(room.used.saturating_add(room.reserved));
@@ -27,7 +28,20 @@ impl Ledger {
                     }
                 });
             });
+            if known.is_none() && ask.guard.keys() >= ask.guard.max_keys {
+                return UNKNOWN;
+            }
         }
         used
     }
 }
+
+/// Nothing was kept of it for want of room: unknown by error, so that no `allow` goes by it and
+/// every `deny` does.
+const UNKNOWN: UsedSoFar = UsedSoFar {
+    tool_calls: f64::NAN,
+    llm_calls: f64::NAN,
+    llm_tokens: f64::NAN,
+    cost: f64::NAN,
+    compute: f64::NAN,
+};

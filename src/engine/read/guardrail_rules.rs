@@ -14,6 +14,7 @@ use crate::model::guardrail::{
     Jitter, KeyDimension, OnExpiry, RateLimit, Retry, RetryBudget, Rules, Sampling, Timeout,
 };
 use crate::model::{Code, Field as Own, Path};
+use crate::unit::Span;
 
 #[derive(Clone, Copy)]
 enum Type {
@@ -82,14 +83,28 @@ fn rate_limit(form: &Form<'_>, found: &mut Findings) -> Option<RateLimit> {
             form.required("window_seconds", found).and_then(|f| f.seconds(Least::AboveZero, found)).map(Some)
         }
     };
+    let algorithm = algorithm(form, limit.unwrap_or(1), found);
+    if let (Algorithm::TokenBucket { burst }, Some(limit), Some(Some(window))) = (algorithm, limit, window) {
+        bucket_fits(form, burst, limit, window, found);
+    }
     Some(RateLimit {
-        algorithm: algorithm(form, limit.unwrap_or(1), found),
+        algorithm,
         cost: form.get("cost").and_then(|f| cost(f, found)),
         retry_after_spread: form.number_or("retry_after_spread", SHARE, 0.0, found),
         limit: limit?,
         window: window?,
         key_by,
     })
+}
+
+/// A bucket is one time, when it is full again: that must not lie beyond all clocks.
+fn bucket_fits(form: &Form<'_>, burst: u64, limit: u64, window: Span, found: &mut Findings) {
+    #[expect(clippy::cast_precision_loss, reason = "an estimate of years")]
+    let seconds = burst as f64 * window.seconds() / limit.max(1) as f64;
+    if seconds > Span::MAX_SECONDS {
+        let what = "takes more than 31 years to come back";
+        form.refuse("burst", what, "write a smaller burst, a larger limit or a shorter window", found);
+    }
 }
 
 fn algorithm(form: &Form<'_>, limit: u64, found: &mut Findings) -> Algorithm {

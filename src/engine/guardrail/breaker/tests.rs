@@ -446,3 +446,19 @@ fn at_one_instant_the_epoch_tells_before_from_after() {
     hand.fail(65_000);
     hand.is(BreakerState::Open, 65_000);
 }
+
+#[test]
+fn a_probe_whose_clock_was_read_before_the_step_counts() {
+    let rules = rules(&breaker_rules());
+    let mut state = Breaker::closed();
+    for n in 0..3 {
+        let (passage, _) = rules.charge(Some(&mut state), LeaseId(n), None, at(1).now);
+        rules.report(&mut state, passage, at(1).now, Verdict::Failure, at(2).now);
+    }
+    assert_eq!(state.state(&rules, at(2).now), BreakerState::Open);
+    // Another core steps at a later reading of the clock than this request has.
+    assert!(state.advance(&rules, at(5_003).now).is_some());
+    let (probe, _) = rules.charge(Some(&mut state), LeaseId(9), None, at(5_002).now);
+    let step = rules.report(&mut state, probe, at(5_002).now, Verdict::Success, at(5_010).now);
+    assert_eq!(step.map(|step| step.to), Some(BreakerState::Closed));
+}

@@ -169,3 +169,13 @@ fn each_dimension_can_be_read_back() {
     assert_eq!(values, [text("acme"), text(""), text("a\0b\u{1}c"), None]);
     assert_eq!(of(&[&"x".repeat(129)]).value(0), None, "only its digest is kept");
 }
+
+#[test]
+fn only_keys_of_flushes_without_a_name_end_with_their_call() {
+    let empty = ConstMap::new();
+    let dimensions = [KeyDimension::Field(Field::Tenant), KeyDimension::Batch];
+    let ends = |flush| Key::of(&text(&dimensions, &empty, flush)).ends_with_its_call();
+    assert!(ends(Flush::Unnamed(7)) && ends(Flush::Alone(7)));
+    assert!(!ends(Flush::Named("b")) && !ends(Flush::Named("")));
+    assert!(!Key::of(&text(&dimensions[..1], &empty, Flush::Unnamed(7))).ends_with_its_call());
+}

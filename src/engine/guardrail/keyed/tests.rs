@@ -215,3 +215,24 @@ fn a_key_costs_what_the_page_says() {
         assert!(large <= 640, "{large} bytes for a limit of {limit}");
     }
 }
+
+#[test]
+fn a_request_that_is_refused_elsewhere_costs_nobody_a_key() {
+    let full = capped(window("full", 9, s(100)), 1, OnMaxKeys::EvictLru);
+    let fixture = Fixture::new(&[full, window("shut", 0, s(100))]);
+    assert!(charge(&fixture, 0, "own", 0).is_allowed());
+    let mut asks = Asks::default();
+    asks.ask_values(&fixture.list[0], &["new"], 1);
+    asks.ask_values(&fixture.list[1], &["new"], 1);
+    let said = fixture.live.ledger.charge(&asks, &facts(), at(1), &mut Draw::seeded(1));
+    assert!(!said.is_allowed());
+    assert_eq!((used(&fixture, "own", 2), fixture.list[0].evicted()), (1, 0));
+}
+
+#[test]
+fn a_reservation_that_has_lapsed_keeps_no_key_from_eviction() {
+    let fixture = Fixture::new(&[capped(budget("b", 9.0, s(86_400)), 1, OnMaxKeys::EvictLru)]);
+    assert!(charge(&fixture, 0, "a", 0).is_allowed());
+    assert!(!charge(&fixture, 0, "b", 599_999).is_allowed(), "its lease is still out");
+    assert!(charge(&fixture, 0, "b", 600_000).is_allowed());
+}

@@ -119,6 +119,16 @@ fn many_threads_settle_each_decision_once() {
     assert_eq!(applied, 2_000);
 }
 
+#[test]
+fn what_was_forgotten_for_want_of_room_is_not_applied_again() {
+    let table: OpenTable<u32> = OpenTable::new(2, 1);
+    let once = |id, decided, now| table.settle_once(id, at(decided).now, at(now).now);
+    assert_eq!((once(1, 0, 1), once(1, 0, 2)), (Once::First, Once::Before));
+    assert_eq!((once(2, 0, 3), once(3, 0, 4)), (Once::First, Once::First));
+    assert_eq!(once(1, 0, 5), Once::Unknown, "it is forgotten, and may have come");
+    assert_eq!(once(4, 5, 6), Once::First, "it was decided after all that is forgotten");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 

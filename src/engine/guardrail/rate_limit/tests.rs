@@ -278,3 +278,14 @@ fn a_spread_adds_and_never_takes_off() {
     assert!(*seen.first().unwrap() >= s(10) && *seen.last().unwrap() <= s(15));
     assert!(*seen.first().unwrap() < s(11) && *seen.last().unwrap() > s(14), "{seen:?}");
 }
+
+#[test]
+fn units_in_use_come_back_at_the_new_rate_once_it_is_there() {
+    let (slow, quick) = (TokenBucket::new(10, s(1_000), 10), TokenBucket::new(10, s(1), 10));
+    let mut state = slow.full();
+    slow.charge(&mut state, 10, at(0).now);
+    quick.convert(&mut state, at(0).now);
+    assert!(quick.check(Some(&state), 1, at(99).now).is_err());
+    assert!(quick.check(Some(&state), 1, at(100).now).is_ok());
+    assert_eq!(quick.room(Some(&state), at(1_000).now).used, 0);
+}

@@ -95,3 +95,27 @@ fn steps_are_bounded_and_get_around_to_every_guardrail() {
     }
     assert_eq!(left(), 0);
 }
+
+#[test]
+fn a_large_guardrail_does_not_keep_the_sweeper_from_those_behind_it() {
+    let fixture = Fixture::new(&[window("many", 1, s(3_600)), window("few", 1, s(1))]);
+    for n in 0..2_000 {
+        assert!(charge(&fixture, 0, &format!("k{n}"), 0).is_allowed());
+        assert!(n >= 100 || charge(&fixture, 1, &format!("k{n}"), 0).is_allowed());
+    }
+    let mut sweeper = Sweeper::default();
+    for tick in 0..40 {
+        sweeper.step(&fixture.live, &fixture.guards, at(10_000 + tick), 4);
+    }
+    assert_eq!((fixture.list[0].keys(), fixture.list[1].keys()), (2_000, 0));
+}
+
+#[test]
+fn who_no_wait_helps_is_told_of_no_end() {
+    let fixture = Fixture::new(&[window("w", 2, s(10))]);
+    assert!(charge(&fixture, 0, "k", 0).is_allowed());
+    let asks = fixture.asks(&[0], "k", 3);
+    let said = fixture.live.ledger.charge(&asks, &facts_costing(None), at(1), &mut Draw::seeded(1));
+    assert_eq!(said.refusals[0].code, crate::model::ReasonCode::LimitUnreachable);
+    assert!(step(&fixture, 2).is_empty());
+}

@@ -136,6 +136,12 @@ fn rules_that_make_no_sense_say_why() {
         (LIMIT, "{limit: 5, window_seconds: -5}", "bad-value 6:39 `window_seconds` is -5", "above 0"),
         (
             LIMIT,
+            "{limit: 1, window_seconds: 2592000, algorithm: token_bucket, burst: 10000}",
+            "bad-value 6:73 `burst` takes more than 31 years to come back",
+            "a smaller burst",
+        ),
+        (
+            LIMIT,
             "{limit: 5, window_seconds: 1, burst: 3}",
             "bad-value 6:42 `burst` belongs to algorithm `token_bucket`",
             "remove it",
