@@ -20,6 +20,8 @@ use tollgate_engine::read::Bounds;
 
 /// Threads beside the data plane: for probes, signals and timers.
 const CONTROL_THREADS: usize = 2;
+/// Signals this close are one.
+const SAME_SIGNAL: Duration = Duration::from_millis(200);
 /// How often it is looked whether a wait is over.
 const SWEEP: Duration = Duration::from_millis(100);
 /// What ends after the last request (the source, scrapes) gets this long.
@@ -115,6 +117,9 @@ impl Process {
                 approvers::read_again(keys.as_deref(), &data_plane);
             };
             signals.until_stop(again, &stop).await;
+            // One signal may come twice: from a terminal and from a parent that passes it on.
+            let again = async { while !signals.stop().await.is_empty() {} };
+            let _ = tokio::time::timeout(SAME_SIGNAL, again).await;
             let name = signals.stop().await;
             tracing::warn!(signal = name, "ending at once: requests in flight are dropped");
             std::process::exit(1);

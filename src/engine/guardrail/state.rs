@@ -185,6 +185,8 @@ impl Guard {
                 let (passage, _) = rules.charge(None, lease, timeout, at.now);
                 Some(Claim::Passage(passage))
             }
+            // An action that none of its measures counts takes no lease on it.
+            (Rules::Budget(_), Some(State::Budget(_))) if !self.keeps(wanted) => None,
             (Rules::Budget(rules), Some(State::Budget(state))) => {
                 let amounts = wanted.expected.amounts(rules);
                 self.keys.entered(state.window);

@@ -380,3 +380,17 @@ fn no_reservation_is_shorter_than_the_timeout_and_ten_seconds() {
     facts.expected.timeout = Some(s(9));
     assert_eq!(ask(&fixture, at(0), &facts).report_within, Some(s(600)));
 }
+
+#[test]
+fn an_action_that_is_not_counted_takes_no_lease_however_known_the_key() {
+    let limits = BudgetLimits { max_llm_calls: Some(5), ..BudgetLimits::default() };
+    let fixture = Fixture::new(&[budget_of("b", limits, s(0))]);
+    let as_kind = |kind| {
+        let mut facts = facts_costing(None);
+        facts.expected.kind = kind;
+        ask(&fixture, at(0), &facts)
+    };
+    assert_eq!(as_kind(ActionKind::Llm).tickets.len(), 1);
+    let tool = as_kind(ActionKind::Tool);
+    assert!(tool.is_allowed() && tool.tickets.is_empty() && tool.report_within.is_none());
+}
