@@ -187,7 +187,7 @@ impl Approvals {
         lock(&self.table).open_ones()
     }
 
-    /// Ends what was not answered in time, and gives it once. To be called every second or so.
+    /// Ends what was not answered in time, and gives once what ended without an answer. To be called every second or so.
     pub fn sweep(&self, now: WallTime) -> Vec<Entry> {
         self.spent.forget(now);
         lock(&self.table).expired(now)

@@ -138,7 +138,7 @@ pub struct Table {
     by_digest: HashMap<Digest, Uuid, RandomState>,
     /// When something happens to each by itself.
     due: BTreeSet<(WallTime, Uuid)>,
-    /// Those that expired and were not asked for yet.
+    /// Those that ended without an answer and were not asked for yet.
     untold: Vec<Entry>,
     /// Those that ended, the longest ago first.
     ended: VecDeque<Uuid>,
@@ -183,7 +183,7 @@ impl Table {
             let (id, granted) = (known.entry.id, matches!(known.entry.news.standing, Standing::Granted(_)));
             match granted && same {
                 true => drop(self.by_digest.remove(&question.digest)),
-                false => self.end(id, Standing::Void, ""),
+                false => self.end_by_itself(id, Standing::Void),
             }
         }
         if self.open >= self.most || self.bytes.saturating_add(question.asked.len()) > MOST_BYTES {
@@ -276,7 +276,7 @@ impl Table {
         self.rows.get(&id).map(|row| row.entry.clone()).ok_or(Undecided::Unknown)
     }
 
-    /// Those that were not answered in time since this was asked last.
+    /// Those that ended without an answer since this was asked last.
     pub fn expired(&mut self, now: WallTime) -> Vec<Entry> {
         self.expire(now);
         std::mem::take(&mut self.untold)
@@ -294,9 +294,7 @@ impl Table {
             }
             self.due.insert((gone, id));
             if matches!(row.entry.news.standing, Standing::Pending | Standing::Granted(_)) {
-                self.end(id, Standing::Expired, "");
-                let room = self.untold.len() < self.most;
-                self.untold.extend(self.rows.get(&id).filter(|_| room).map(|row| row.entry.clone()));
+                self.end_by_itself(id, Standing::Expired);
             }
         }
     }
@@ -337,6 +335,13 @@ impl Table {
     /// How many are open.
     pub const fn open_ones(&self) -> usize {
         self.open
+    }
+
+    /// Ends one that nobody decided, to be told of later.
+    fn end_by_itself(&mut self, id: Uuid, standing: Standing) {
+        self.end(id, standing, "");
+        let room = self.untold.len() < self.most;
+        self.untold.extend(self.rows.get(&id).filter(|_| room).map(|row| row.entry.clone()));
     }
 
     fn end(&mut self, id: Uuid, standing: Standing, comment: &str) {
