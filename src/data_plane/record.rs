@@ -6,6 +6,7 @@ use tollgate_engine::compile::OTHER;
 use tollgate_engine::decide::Request;
 use tollgate_engine::guardrail::Guard;
 use tollgate_engine::guardrail::guard::Rules;
+use tollgate_engine::guardrail::operate::ByState;
 use tollgate_engine::model::{Phase, ReasonCode};
 
 use super::DataPlane;
@@ -96,6 +97,8 @@ impl DataPlane {
         metrics::counter!(OPEN_DECISIONS_EXPIRED).absolute(self.open.expired());
         page.add(&COST_METRIC, &[("arm", Arm::Stable.name())], self.outcomes.cost());
         let own = |guard: &&Arc<Guard>| !guard.name.is_internal();
+        let breakers =
+            self.live.breakers(snapshot.guards.iter().filter(own).map(|guard| &**guard), self.at());
         for guard in snapshot.guards.iter().filter(own) {
             let (name, kind) = (guard.name.as_str(), guard.rules.type_name());
             for (shadow, enforcement) in [(false, "enforce"), (true, "shadow")] {
@@ -107,9 +110,9 @@ impl DataPlane {
             page.add(&EVICTED_METRIC, &labels, count(guard.evicted()));
             if let Rules::Breaker(_) = guard.rules {
                 page.add(&DROPPED_METRIC, &labels, count(guard.dropped()));
-                for (state, keys) in self.live.breakers(guard, self.at()) {
-                    page.add(&BREAKER_METRIC, &[("guardrail", name), ("state", state)], count(keys));
-                }
+            }
+            for (state, keys) in breakers.get(&guard.id).into_iter().flat_map(ByState::iter) {
+                page.add(&BREAKER_METRIC, &[("guardrail", name), ("state", state.name())], count(keys));
             }
         }
     }
