@@ -10,10 +10,11 @@ use foldhash::fast::RandomState;
 use tokio::sync::watch;
 use tollgate_engine::id::{Digest, RuleId};
 use tollgate_engine::model::Approval;
-use tollgate_engine::sign::signers::Who;
-use tollgate_engine::sign::{Approvers, Envelope, Grant, Rejected, Signers, Verdict};
+use tollgate_engine::sign::{Envelope, Grant, Rejected};
 use tollgate_engine::time::WallTime;
 use uuid::Uuid;
+
+use super::counting::Counted;
 
 /// What all open approvals may hold of their requests together.
 const MOST_BYTES: usize = 64 << 20;
@@ -229,51 +230,36 @@ impl Table {
         self.forget_beyond();
     }
 
-    /// Takes an answer that somebody signed. A grant that needs more people stays open.
+    /// The approval that somebody may answer.
     ///
     /// # Errors
-    /// Why it is no answer to this approval; nothing has changed then.
-    pub fn decide(
-        &mut self,
-        id: Uuid,
-        answer: &Envelope,
-        comment: &str,
-        approvers: &Approvers,
-        (instance, now): (&str, WallTime),
-    ) -> Result<Entry, Undecided> {
+    /// There is none of that id, or it is not open any longer.
+    pub fn asked(&mut self, id: Uuid, now: WallTime) -> Result<Entry, Undecided> {
         self.expire(now);
         let entry = &self.rows.get(&id).ok_or(Undecided::Unknown)?.entry;
-        if entry.news.standing != Standing::Pending {
-            return Err(Undecided::Over);
+        match entry.news.standing {
+            Standing::Pending => Ok(entry.clone()),
+            Standing::Granted(_) | Standing::Denied | Standing::Expired | Standing::Void => {
+                Err(Undecided::Over)
+            }
         }
-        let verdict = Verdict::of(&answer.payload_type).ok_or(Undecided::NoAnswer)?;
-        if *answer.payload != *entry.grant(instance).payload() {
-            return Err(Undecided::OtherApproval);
-        }
-        let who = Who { role: &entry.approval.role, user: &entry.user, now, enough: u32::MAX };
-        let signers = Signers::of(answer, approvers, &who);
-        if let Some(why) = signers.rejected {
-            return Err(Undecided::Signature(why));
-        }
-        if signers.owners.is_empty() {
-            return Err(Undecided::Unsigned);
-        }
-        match verdict {
-            Verdict::Denial => self.end(id, Standing::Denied, comment),
-            Verdict::Grant => {
-                let merged = merge(entry.signed.as_ref(), answer, approvers);
-                let enough = Signers::of(&merged, approvers, &who).are_enough(entry.approval.approvers);
-                let text: Arc<str> = merged.to_text().into();
-                if let Some(row) = self.rows.get_mut(&id) {
-                    row.entry.signed = Some(merged);
-                    row.entry.news.comment = comment.into();
-                }
-                if enough {
-                    self.end(id, Standing::Granted(text), comment);
+    }
+
+    /// Takes an answer that was held against the approval as it was `asked`. `None`: somebody else
+    /// has answered meanwhile, and nothing has changed by this.
+    pub fn answer(&mut self, asked: &Entry, answer: Counted, comment: &str) -> Option<Entry> {
+        let row = self.rows.get_mut(&asked.id).filter(|row| row.entry == *asked)?;
+        match answer {
+            Counted::Denied => self.end(asked.id, Standing::Denied, comment),
+            Counted::Signed(signed, grant) => {
+                row.entry.signed = Some(signed);
+                row.entry.news.comment = comment.into();
+                if let Some(grant) = grant {
+                    self.end(asked.id, Standing::Granted(grant), comment);
                 }
             }
         }
-        self.rows.get(&id).map(|row| row.entry.clone()).ok_or(Undecided::Unknown)
+        self.get(asked.id).cloned()
     }
 
     /// Those that ended without an answer since this was asked last.
@@ -395,18 +381,6 @@ impl Entry {
             uses: self.approval.uses,
         }
     }
-}
-
-/// The signatures so far and the new ones, one for each owner.
-fn merge(so_far: Option<&Envelope>, answer: &Envelope, approvers: &Approvers) -> Envelope {
-    let owner = |key_id: &str| approvers.key(key_id).map(|key| key.owner.clone());
-    let mut merged = so_far.cloned().unwrap_or_else(|| Envelope { signatures: vec![], ..answer.clone() });
-    for signature in &answer.signatures {
-        let who = owner(&signature.key_id);
-        merged.signatures.retain(|other| owner(&other.key_id).is_some_and(|other| Some(other) != who));
-        merged.signatures.push(signature.clone());
-    }
-    merged
 }
 
 fn later(time: WallTime, nanos: i64) -> WallTime {

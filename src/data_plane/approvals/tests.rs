@@ -266,3 +266,20 @@ fn of_many_threads_one_uses_a_grant_for_one_use() {
     });
     assert_eq!(won.into_inner(), 1);
 }
+
+#[test]
+fn answers_that_come_at_once_all_count() {
+    let wants = wants(2, 1);
+    for _ in 0..50 {
+        let approvals = approvals(10);
+        let entry = ask(&approvals, "a", &wants, at(0)).unwrap();
+        std::thread::scope(|scope| {
+            for number in [1, 2] {
+                let (approvals, entry) = (&approvals, &entry);
+                scope.spawn(move || answer(approvals, entry, Verdict::Grant, number).unwrap());
+            }
+        });
+        let now = approvals.list(at(1)).remove(0);
+        assert!(present(&approvals, &grant_of(&now), &wants, at(1)).is_ok());
+    }
+}
