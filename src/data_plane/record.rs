@@ -1,4 +1,4 @@
-//! What is written down about a decision: for now, its counts.
+//! What is counted: each decision as it is taken, and at a scrape how everything stands.
 
 use std::sync::Arc;
 
@@ -108,7 +108,7 @@ impl DataPlane {
             let labels = [("guardrail", name)];
             page.add(&KEYS_METRIC, &labels, count(guard.keys()));
             page.add(&EVICTED_METRIC, &labels, count(guard.evicted()));
-            if let Rules::Breaker(_) = guard.rules {
+            if let Rules::Breaker(_) | Rules::Budget(_) = guard.rules {
                 page.add(&DROPPED_METRIC, &labels, count(guard.dropped()));
             }
             for (state, keys) in breakers.get(&guard.id).into_iter().flat_map(ByState::iter) {
@@ -127,8 +127,10 @@ const COST_METRIC: Metric = counter(COST, "What reported actions cost, in units 
 const REFUSALS_METRIC: Metric = counter(GUARDRAIL_REFUSALS, "Actions that a guardrail refused");
 const EVICTED_METRIC: Metric =
     counter(GUARDRAIL_EVICTED, "Keys that made room for others while they still held something");
-const DROPPED_METRIC: Metric =
-    counter(GUARDRAIL_DROPPED, "Reports that a breaker could not count, for want of room for their key");
+const DROPPED_METRIC: Metric = counter(
+    GUARDRAIL_DROPPED,
+    "Reports that a breaker or a budget could not count, for want of room for their key",
+);
 const KEYS_METRIC: Metric = gauge(GUARDRAIL_KEYS, "Keys that a guardrail holds");
 const BREAKER_METRIC: Metric = gauge(BREAKER_STATE, "Keys of a circuit breaker by state");
 
