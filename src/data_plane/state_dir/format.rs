@@ -19,7 +19,8 @@ use serde::de::DeserializeOwned;
 
 const MAGIC: &[u8; 8] = b"TOLLGATE";
 const MAJOR: u16 = 1;
-const MINOR: u16 = 0;
+/// 1: emergency stops.
+const MINOR: u16 = 1;
 /// Section and length before each block.
 const LEAD: usize = 6;
 const END: u16 = 0;
