@@ -193,8 +193,6 @@ impl DataPlane {
         };
         self.events.emit(Event::Approval(event), self.clock.wall());
         counter!(APPROVALS, "became" => became).increment(1);
-        let (id, rule, action) = (entry.id.to_string(), entry.rule.as_str(), &*entry.action);
-        tracing::info!(approval = id, rule, agent = &*entry.agent, action, became, "approval");
     }
 }
 

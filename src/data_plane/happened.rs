@@ -93,12 +93,7 @@ const fn effect_name(effect: RefusalEffect) -> &'static str {
     }
 }
 
-/// What the engine says, for people who follow the log too.
+/// What the engine says.
 fn said<'a>(guards: &'a Guards, happened: &'a [verdict::Event]) -> impl Iterator<Item = Event> + 'a {
-    happened.iter().filter_map(|one| events::of_engine(one, guards)).inspect(|event| {
-        if let Event::Breaker { to, from, of } = event {
-            let (guardrail, key) = (&*of.guardrail, &*of.key);
-            tracing::info!(guardrail, key, from, ?to, "a circuit breaker changed");
-        }
-    })
+    happened.iter().filter_map(|one| events::of_engine(one, guards))
 }

@@ -1,4 +1,4 @@
-//! What is written down about a decision: for now, its counts.
+//! What is counted: each decision as it is taken, and at a scrape how everything stands.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use tollgate_engine::compile::OTHER;
 use tollgate_engine::decide::Request;
 use tollgate_engine::guardrail::Guard;
 use tollgate_engine::guardrail::guard::Rules;
+use tollgate_engine::guardrail::operate::ByState;
 use tollgate_engine::model::{Phase, ReasonCode};
 
 use super::DataPlane;
@@ -96,6 +97,8 @@ impl DataPlane {
         metrics::counter!(OPEN_DECISIONS_EXPIRED).absolute(self.open.expired());
         page.add(&COST_METRIC, &[("arm", Arm::Stable.name())], self.outcomes.cost());
         let own = |guard: &&Arc<Guard>| !guard.name.is_internal();
+        let breakers =
+            self.live.breakers(snapshot.guards.iter().filter(own).map(|guard| &**guard), self.at());
         for guard in snapshot.guards.iter().filter(own) {
             let (name, kind) = (guard.name.as_str(), guard.rules.type_name());
             for (shadow, enforcement) in [(false, "enforce"), (true, "shadow")] {
@@ -105,11 +108,11 @@ impl DataPlane {
             let labels = [("guardrail", name)];
             page.add(&KEYS_METRIC, &labels, count(guard.keys()));
             page.add(&EVICTED_METRIC, &labels, count(guard.evicted()));
-            if let Rules::Breaker(_) = guard.rules {
+            if let Rules::Breaker(_) | Rules::Budget(_) = guard.rules {
                 page.add(&DROPPED_METRIC, &labels, count(guard.dropped()));
-                for (state, keys) in self.live.breakers(guard, self.at()) {
-                    page.add(&BREAKER_METRIC, &[("guardrail", name), ("state", state)], count(keys));
-                }
+            }
+            for (state, keys) in breakers.get(&guard.id).into_iter().flat_map(ByState::iter) {
+                page.add(&BREAKER_METRIC, &[("guardrail", name), ("state", state.name())], count(keys));
             }
         }
     }
@@ -124,8 +127,10 @@ const COST_METRIC: Metric = counter(COST, "What reported actions cost, in units 
 const REFUSALS_METRIC: Metric = counter(GUARDRAIL_REFUSALS, "Actions that a guardrail refused");
 const EVICTED_METRIC: Metric =
     counter(GUARDRAIL_EVICTED, "Keys that made room for others while they still held something");
-const DROPPED_METRIC: Metric =
-    counter(GUARDRAIL_DROPPED, "Reports that a breaker could not count, for want of room for their key");
+const DROPPED_METRIC: Metric = counter(
+    GUARDRAIL_DROPPED,
+    "Reports that a breaker or a budget could not count, for want of room for their key",
+);
 const KEYS_METRIC: Metric = gauge(GUARDRAIL_KEYS, "Keys that a guardrail holds");
 const BREAKER_METRIC: Metric = gauge(BREAKER_STATE, "Keys of a circuit breaker by state");
 

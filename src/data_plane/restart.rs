@@ -2,7 +2,7 @@
 //!
 //! What was kept is put back when the first bundle comes, before that bundle serves anybody: the
 //! last good one of the state directory, or else the first that a source gives. Until then the
-//! file stays as it is. Guardrails that only the newer of the two names get theirs with it.
+//! file stays as it is, but for the stops that an operator sets and clears meanwhile. Guardrails that only the newer of the two names get theirs with it.
 
 use std::io;
 use std::path::Path;
@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::approvals::SavedApprovals;
 use super::report::Kept;
 use super::state_dir::{
-    Contents, Head, Health, Keeper, KeptState, Section, StateDir, StateFile, Writer, guardrails,
+    Blocks, Contents, Head, Health, Keeper, KeptState, Section, StateDir, StateFile, Writer, guardrails,
 };
 use super::stops::SavedStop;
 use super::{DataPlane, Options, lock};
@@ -28,8 +28,10 @@ use crate::clock::Clock;
 pub(super) struct Restart {
     pub(super) dir: Arc<StateDir>,
     kept: Mutex<Option<KeptState>>,
-    /// Set when what was kept serves: from then on the file is written.
-    goes_on: AtomicBool,
+    /// The file as it was found, until what it holds serves: from then on all is written anew.
+    found: Mutex<Option<Arc<Blocks>>>,
+    /// Set when the stops are others than the file's.
+    stops_changed: AtomicBool,
     /// Set before the last writing.
     ends: AtomicBool,
     health: Arc<Mutex<Health>>,
@@ -43,7 +45,8 @@ impl Restart {
         let (kept, set_aside) = dir.kept::<Kept>(options.on_bad_state, clock.wall())?;
         Ok(Self {
             dir: Arc::new(dir),
-            goes_on: AtomicBool::new(kept.is_none()),
+            found: Mutex::new(kept.as_ref().map(KeptState::blocks)),
+            stops_changed: AtomicBool::new(false),
             ends: AtomicBool::new(false),
             kept: Mutex::new(kept),
             health: Arc::new(Mutex::new(Health::new(set_aside, clock.monotonic()))),
@@ -108,7 +111,12 @@ impl Restart {
 
     /// What was kept serves now.
     pub(super) fn goes_on(&self) {
-        self.goes_on.store(true, Ordering::SeqCst);
+        *lock(&self.found) = None;
+    }
+
+    /// An operator has set or cleared a stop, which must be known after a restart.
+    pub(super) fn stops_changed(&self) {
+        self.stops_changed.store(true, Ordering::SeqCst);
     }
 
     /// A source has given its bundle: whatever it does not name is gone.
@@ -150,10 +158,19 @@ impl Restart {
 
 impl Contents for DataPlane {
     fn is_waiting(&self) -> bool {
-        self.restart.as_ref().is_none_or(|restart| !restart.goes_on.load(Ordering::SeqCst))
+        self.restart.as_ref().is_none_or(|restart| {
+            lock(&restart.found).is_some() && !restart.stops_changed.load(Ordering::SeqCst)
+        })
     }
 
     fn save(&self, file: &mut Writer<'_>) -> io::Result<()> {
+        let stops = self.export_stops();
+        let found = self.restart.as_ref().and_then(|restart| lock(&restart.found).clone());
+        if let Some(found) = found {
+            // What waits for its guardrails goes on waiting, from when it was written.
+            file.copy(&found, Section::Stops)?;
+            return stops.iter().try_for_each(|one| file.record(Section::Stops, one));
+        }
         let at = self.at();
         let head = Head {
             written: at.wall.nanos(),
@@ -163,7 +180,7 @@ impl Contents for DataPlane {
         };
         file.record(Section::Head, &head)?;
         guardrails(file, &self.live, &self.open, || Arc::clone(&self.snapshot.load().guards), at)?;
-        self.export_stops().iter().try_for_each(|one| file.record(Section::Stops, one))?;
+        stops.iter().try_for_each(|one| file.record(Section::Stops, one))?;
         // They end with the instance, so that after an unclean end nobody would read them.
         if self.restart.as_ref().is_some_and(|restart| restart.ends.load(Ordering::SeqCst)) {
             let saved = self.approvals.export();

@@ -210,6 +210,9 @@ impl DataPlane {
 
     /// Tells what became of a stop, loudly.
     fn stop_changed(&self, change: Change, view: &StopView, by: &str) {
+        if let Some(restart) = &self.restart {
+            restart.stops_changed();
+        }
         let (id, selector, effect) = (view.id.to_string(), &*view.selector, view.effect_name());
         let (reason, until) = (&*view.reason, jiff::Timestamp::from(view.expires_at).to_string());
         match change {

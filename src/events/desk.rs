@@ -59,6 +59,7 @@ impl Desk {
         if self.followers.len() != before {
             self.show_followers();
         }
+        log(&recorded.event);
     }
 
     /// Takes a refusal that stands for `more` besides: publishes it, or counts it.
@@ -113,6 +114,19 @@ impl Desk {
     fn show_followers(&self) {
         // At most `SUBSCRIBERS`.
         gauge!(EVENT_SUBSCRIBERS).set(f64::from(u32::try_from(self.followers.len()).unwrap_or(u32::MAX)));
+    }
+}
+
+/// What people who follow the log see too. Written here, since the log may be slow and no thread
+/// that serves may wait for it; what found the queue full is not logged either.
+fn log(event: &Event) {
+    if let Event::Breaker { to, from, of } = event {
+        let (guardrail, key) = (&*of.guardrail, &*of.key);
+        tracing::info!(guardrail, key, from, ?to, "a circuit breaker changed");
+    } else if let Event::Approval(approval) = event {
+        let (id, rule) = (approval.approval_id.to_string(), &*approval.rule_id);
+        let (agent, action, state) = (&*approval.agent, &*approval.action, approval.state);
+        tracing::info!(approval = id, rule, agent, action, ?state, "approval");
     }
 }
 

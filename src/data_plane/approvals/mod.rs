@@ -5,6 +5,7 @@
 //! named, wherever it was signed.
 
 pub mod asked;
+mod counting;
 pub mod pending;
 pub mod saved;
 pub mod spent;
@@ -25,6 +26,7 @@ pub use saved::SavedApprovals;
 pub use spent::{Spending, Token};
 
 use super::lock;
+use counting::Counted;
 use pending::Table;
 use saved::SavedApproval;
 use spent::Spent;
@@ -148,7 +150,14 @@ impl Approvals {
         now: WallTime,
     ) -> Result<Entry, Undecided> {
         let approvers = self.approvers.load();
-        lock(&self.table).decide(id, answer, comment, &approvers, (&self.instance_text, now))
+        loop {
+            let asked = lock(&self.table).asked(id, now)?;
+            // The lock is free meanwhile: who else answers just now has another look at it taken.
+            let counted = Counted::of(answer, &asked, &approvers, (&self.instance_text, now))?;
+            if let Some(entry) = lock(&self.table).answer(&asked, counted, comment) {
+                return Ok(entry);
+            }
+        }
     }
 
     /// Who has signed an approval so far: the owners of the keys.
@@ -187,7 +196,7 @@ impl Approvals {
         lock(&self.table).open_ones()
     }
 
-    /// Ends what was not answered in time, and gives it once. To be called every second or so.
+    /// Ends what was not answered in time, and gives once what ended without an answer. To be called every second or so.
     pub fn sweep(&self, now: WallTime) -> Vec<Entry> {
         self.spent.forget(now);
         lock(&self.table).expired(now)

@@ -10,10 +10,11 @@ use foldhash::fast::RandomState;
 use tokio::sync::watch;
 use tollgate_engine::id::{Digest, RuleId};
 use tollgate_engine::model::Approval;
-use tollgate_engine::sign::signers::Who;
-use tollgate_engine::sign::{Approvers, Envelope, Grant, Rejected, Signers, Verdict};
+use tollgate_engine::sign::{Envelope, Grant, Rejected};
 use tollgate_engine::time::WallTime;
 use uuid::Uuid;
+
+use super::counting::Counted;
 
 /// What all open approvals may hold of their requests together.
 const MOST_BYTES: usize = 64 << 20;
@@ -138,7 +139,7 @@ pub struct Table {
     by_digest: HashMap<Digest, Uuid, RandomState>,
     /// When something happens to each by itself.
     due: BTreeSet<(WallTime, Uuid)>,
-    /// Those that expired and were not asked for yet.
+    /// Those that ended without an answer and were not asked for yet.
     untold: Vec<Entry>,
     /// Those that ended, the longest ago first.
     ended: VecDeque<Uuid>,
@@ -183,7 +184,7 @@ impl Table {
             let (id, granted) = (known.entry.id, matches!(known.entry.news.standing, Standing::Granted(_)));
             match granted && same {
                 true => drop(self.by_digest.remove(&question.digest)),
-                false => self.end(id, Standing::Void, ""),
+                false => self.end_by_itself(id, Standing::Void),
             }
         }
         if self.open >= self.most || self.bytes.saturating_add(question.asked.len()) > MOST_BYTES {
@@ -229,54 +230,39 @@ impl Table {
         self.forget_beyond();
     }
 
-    /// Takes an answer that somebody signed. A grant that needs more people stays open.
+    /// The approval that somebody may answer.
     ///
     /// # Errors
-    /// Why it is no answer to this approval; nothing has changed then.
-    pub fn decide(
-        &mut self,
-        id: Uuid,
-        answer: &Envelope,
-        comment: &str,
-        approvers: &Approvers,
-        (instance, now): (&str, WallTime),
-    ) -> Result<Entry, Undecided> {
+    /// There is none of that id, or it is not open any longer.
+    pub fn asked(&mut self, id: Uuid, now: WallTime) -> Result<Entry, Undecided> {
         self.expire(now);
         let entry = &self.rows.get(&id).ok_or(Undecided::Unknown)?.entry;
-        if entry.news.standing != Standing::Pending {
-            return Err(Undecided::Over);
+        match entry.news.standing {
+            Standing::Pending => Ok(entry.clone()),
+            Standing::Granted(_) | Standing::Denied | Standing::Expired | Standing::Void => {
+                Err(Undecided::Over)
+            }
         }
-        let verdict = Verdict::of(&answer.payload_type).ok_or(Undecided::NoAnswer)?;
-        if *answer.payload != *entry.grant(instance).payload() {
-            return Err(Undecided::OtherApproval);
-        }
-        let who = Who { role: &entry.approval.role, user: &entry.user, now, enough: u32::MAX };
-        let signers = Signers::of(answer, approvers, &who);
-        if let Some(why) = signers.rejected {
-            return Err(Undecided::Signature(why));
-        }
-        if signers.owners.is_empty() {
-            return Err(Undecided::Unsigned);
-        }
-        match verdict {
-            Verdict::Denial => self.end(id, Standing::Denied, comment),
-            Verdict::Grant => {
-                let merged = merge(entry.signed.as_ref(), answer, approvers);
-                let enough = Signers::of(&merged, approvers, &who).are_enough(entry.approval.approvers);
-                let text: Arc<str> = merged.to_text().into();
-                if let Some(row) = self.rows.get_mut(&id) {
-                    row.entry.signed = Some(merged);
-                    row.entry.news.comment = comment.into();
-                }
-                if enough {
-                    self.end(id, Standing::Granted(text), comment);
+    }
+
+    /// Takes an answer that was held against the approval as it was `asked`. `None`: somebody else
+    /// has answered meanwhile, and nothing has changed by this.
+    pub fn answer(&mut self, asked: &Entry, answer: Counted, comment: &str) -> Option<Entry> {
+        let row = self.rows.get_mut(&asked.id).filter(|row| row.entry == *asked)?;
+        match answer {
+            Counted::Denied => self.end(asked.id, Standing::Denied, comment),
+            Counted::Signed(signed, grant) => {
+                row.entry.signed = Some(signed);
+                row.entry.news.comment = comment.into();
+                if let Some(grant) = grant {
+                    self.end(asked.id, Standing::Granted(grant), comment);
                 }
             }
         }
-        self.rows.get(&id).map(|row| row.entry.clone()).ok_or(Undecided::Unknown)
+        self.get(asked.id).cloned()
     }
 
-    /// Those that were not answered in time since this was asked last.
+    /// Those that ended without an answer since this was asked last.
     pub fn expired(&mut self, now: WallTime) -> Vec<Entry> {
         self.expire(now);
         std::mem::take(&mut self.untold)
@@ -294,9 +280,7 @@ impl Table {
             }
             self.due.insert((gone, id));
             if matches!(row.entry.news.standing, Standing::Pending | Standing::Granted(_)) {
-                self.end(id, Standing::Expired, "");
-                let room = self.untold.len() < self.most;
-                self.untold.extend(self.rows.get(&id).filter(|_| room).map(|row| row.entry.clone()));
+                self.end_by_itself(id, Standing::Expired);
             }
         }
     }
@@ -337,6 +321,13 @@ impl Table {
     /// How many are open.
     pub const fn open_ones(&self) -> usize {
         self.open
+    }
+
+    /// Ends one that nobody decided, to be told of later.
+    fn end_by_itself(&mut self, id: Uuid, standing: Standing) {
+        self.end(id, standing, "");
+        let room = self.untold.len() < self.most;
+        self.untold.extend(self.rows.get(&id).filter(|_| room).map(|row| row.entry.clone()));
     }
 
     fn end(&mut self, id: Uuid, standing: Standing, comment: &str) {
@@ -390,18 +381,6 @@ impl Entry {
             uses: self.approval.uses,
         }
     }
-}
-
-/// The signatures so far and the new ones, one for each owner.
-fn merge(so_far: Option<&Envelope>, answer: &Envelope, approvers: &Approvers) -> Envelope {
-    let owner = |key_id: &str| approvers.key(key_id).map(|key| key.owner.clone());
-    let mut merged = so_far.cloned().unwrap_or_else(|| Envelope { signatures: vec![], ..answer.clone() });
-    for signature in &answer.signatures {
-        let who = owner(&signature.key_id);
-        merged.signatures.retain(|other| owner(&other.key_id).is_some_and(|other| Some(other) != who));
-        merged.signatures.push(signature.clone());
-    }
-    merged
 }
 
 fn later(time: WallTime, nanos: i64) -> WallTime {

@@ -83,6 +83,21 @@ fn one_question_has_one_approval_until_its_grant_is_spent() {
     let fresh = ask(&approvals, "a", &wants, at(43)).unwrap();
     assert_ne!(fresh.id, first.id);
     assert_eq!((fresh.news.standing, fresh.opened_at), (Standing::Pending, at(43)));
+    assert_eq!(approvals.sweep(at(44)), [], "it was answered, which is known");
+}
+
+#[test]
+fn an_approval_whose_grant_was_signed_elsewhere_and_spent_ends_and_is_told_of_once() {
+    let (approvals, wants) = (approvals(10), wants(1, 1));
+    let entry = ask(&approvals, "a", &wants, at(0)).unwrap();
+    let offline = approvals.grant(&entry).sign(Verdict::Grant, &key(2)).to_text();
+    let token = present(&approvals, &offline, &wants, at(1)).unwrap();
+    approvals.spend(vec![token]).unwrap().commit();
+    assert_ne!(ask(&approvals, "a", &wants, at(2)).unwrap().id, entry.id);
+    let ended = approvals.sweep(at(3));
+    let told: Vec<_> = ended.iter().map(|one| (one.id, &one.news.standing)).collect();
+    assert_eq!(told, [(entry.id, &Standing::Void)]);
+    assert_eq!(approvals.sweep(at(4)), []);
 }
 
 #[test]
@@ -250,4 +265,21 @@ fn of_many_threads_one_uses_a_grant_for_one_use() {
         }
     });
     assert_eq!(won.into_inner(), 1);
+}
+
+#[test]
+fn answers_that_come_at_once_all_count() {
+    let wants = wants(2, 1);
+    for _ in 0..50 {
+        let approvals = approvals(10);
+        let entry = ask(&approvals, "a", &wants, at(0)).unwrap();
+        std::thread::scope(|scope| {
+            for number in [1, 2] {
+                let (approvals, entry) = (&approvals, &entry);
+                scope.spawn(move || answer(approvals, entry, Verdict::Grant, number).unwrap());
+            }
+        });
+        let now = approvals.list(at(1)).remove(0);
+        assert!(present(&approvals, &grant_of(&now), &wants, at(1)).is_ok());
+    }
 }

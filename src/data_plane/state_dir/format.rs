@@ -19,7 +19,8 @@ use serde::de::DeserializeOwned;
 
 const MAGIC: &[u8; 8] = b"TOLLGATE";
 const MAJOR: u16 = 1;
-const MINOR: u16 = 0;
+/// 1: emergency stops.
+const MINOR: u16 = 1;
 /// Section and length before each block.
 const LEAD: usize = 6;
 const END: u16 = 0;
@@ -111,6 +112,16 @@ impl<'w> Writer<'w> {
         }
     }
 
+    /// Adds the blocks of another file as they are, but for those of a section.
+    pub(in crate::data_plane) fn copy(&mut self, from: &Blocks, without: Section) -> io::Result<()> {
+        self.end_block()?;
+        for (section, range) in from.blocks.iter().filter(|(number, _)| *number != without as u16) {
+            let block = from.bytes.get(range.clone()).unwrap_or_default();
+            self.put_block(*section, block)?;
+        }
+        Ok(())
+    }
+
     /// Ends the file; how many bytes it has.
     pub(super) fn finish(mut self) -> io::Result<u64> {
         self.end_block()?;
@@ -126,13 +137,17 @@ impl<'w> Writer<'w> {
         if filled == 0 {
             return Ok(());
         }
-        let length = u32::try_from(filled).map_err(io::Error::other)?;
-        self.put(&self.section.to_le_bytes())?;
-        self.put(&length.to_le_bytes())?;
         let block = std::mem::take(&mut self.block);
-        let done = self.put(block.get(..filled).unwrap_or_default());
+        let done = self.put_block(self.section, block.get(..filled).unwrap_or_default());
         self.block = block;
         done
+    }
+
+    fn put_block(&mut self, section: u16, block: &[u8]) -> io::Result<()> {
+        let length = u32::try_from(block.len()).map_err(io::Error::other)?;
+        self.put(&section.to_le_bytes())?;
+        self.put(&length.to_le_bytes())?;
+        self.put(block)
     }
 
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -144,7 +159,7 @@ impl<'w> Writer<'w> {
 
 /// A file whose checksum is right, by its blocks.
 #[derive(Debug)]
-pub(super) struct Blocks {
+pub(in crate::data_plane) struct Blocks {
     bytes: Vec<u8>,
     blocks: Vec<(u16, Range<usize>)>,
 }

@@ -16,7 +16,8 @@ use crate::data_plane::lock;
 
 /// What is written.
 pub(in crate::data_plane) trait Contents: Send + Sync + 'static {
-    /// Whether what was kept has not been taken over yet: the file stays as it is until then.
+    /// Whether what was kept has not been taken over yet, and nothing is to be added to it: the file
+    /// stays as it is until then.
     fn is_waiting(&self) -> bool;
 
     /// Puts all of it into a file.

@@ -1,6 +1,7 @@
 //! A state file that was read back, until its guardrails are there to take what it holds.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 use serde::de::DeserializeOwned;
@@ -33,7 +34,7 @@ pub(in crate::data_plane) struct Head {
 #[derive(Debug)]
 pub(in crate::data_plane) struct KeptState {
     head: Head,
-    blocks: Blocks,
+    blocks: Arc<Blocks>,
     /// Guardrails that no bundle has named yet.
     waiting: Vec<SavedGuard>,
     applied: bool,
@@ -66,7 +67,7 @@ impl KeptState {
         blocks.records::<SavedApproval>(Section::Approvals).try_for_each(|one| one.map(drop))?;
         blocks.records::<SavedStop>(Section::Stops).try_for_each(|one| one.map(drop))?;
         blocks.records::<SavedSpent>(Section::Spent).try_for_each(|one| one.map(drop))?;
-        Ok(Self { head, blocks, waiting, applied: false })
+        Ok(Self { head, blocks: Arc::new(blocks), waiting, applied: false })
     }
 
     /// What people were asked, and what is left of their grants.
@@ -81,6 +82,11 @@ impl KeptState {
     /// What operators had stopped.
     pub(in crate::data_plane) fn stops(&self) -> Vec<SavedStop> {
         self.blocks.records(Section::Stops).filter_map(Result::ok).collect()
+    }
+
+    /// All that it holds, as it was found.
+    pub(in crate::data_plane) fn blocks(&self) -> Arc<Blocks> {
+        Arc::clone(&self.blocks)
     }
 
     /// What it says of itself.

@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use crate::config::value::OnBadState;
 
-pub(super) use format::{Section, Writer};
+pub(super) use format::{Blocks, Section, Writer};
 pub(super) use health::Health;
 pub use health::StateFile;
 pub(super) use keeper::{Contents, Keeper};

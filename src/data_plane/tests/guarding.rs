@@ -113,6 +113,24 @@ fn what_took_nothing_can_be_reported_too() {
 }
 
 #[test]
+fn reports_that_found_no_room_are_counted_for_whatever_keeps_what_they_say() {
+    let plane = guarded(
+        "  - {name: b, type: budget, rules: {max_tool_calls: 5, key_by: [tenant]}}
+  - {name: c, type: circuit_breaker, rules: {failure_threshold: 3, cooldown_seconds: 9, key_by: [tenant]}}
+  - {name: r, type: rate_limit, rules: {limit: 5, window_seconds: 9}}\n",
+    );
+    let mut page = Page::default();
+    plane.hand_over(&mut page);
+    let mut text = String::new();
+    page.append_to(&mut text);
+    let counted = |line: &&str| line.starts_with("tollgate_guardrail_reports_dropped_total{");
+    let shown: Vec<&str> = text.lines().filter(counted).collect();
+    let want =
+        ["b", "c"].map(|name| format!("tollgate_guardrail_reports_dropped_total{{guardrail=\"{name}\"}} 0"));
+    assert_eq!(shown, want, "{text}");
+}
+
+#[test]
 fn a_cost_that_is_no_number_of_units_is_refused() {
     let plane = guarded(
         "  - {name: c, type: rate_limit, rules: {limit: 5, window_seconds: 9, cost: context.units}}\n",

@@ -4,6 +4,9 @@ use std::fs;
 
 use super::guarding::{FEW, ask_plain};
 use super::*;
+use crate::data_plane::stops::{NewStop, StopView};
+use tollgate_engine::decide::StopEffect;
+use tollgate_engine::unit::Span;
 
 const START: i64 = 1_700_000_000_000_000_000;
 const MORE: &str = "  - {name: more, type: rate_limit, rules: {limit: 1, window_seconds: 9}}\n";
@@ -99,4 +102,36 @@ fn an_end_that_could_not_be_written_is_no_clean_one() {
     assert!(!dir.path().join("instance").exists());
     fs::remove_dir_all(dir.path().join("state.new")).unwrap();
     assert_ne!(life(dir.path(), 0).status().instance, one);
+}
+
+#[test]
+fn what_an_operator_stops_before_the_first_bundle_is_known_after_a_restart() {
+    let stop = |plane: &DataPlane, selector: &str| {
+        let ttl = Span::from_nanos(600_000_000_000);
+        let new = NewStop { selector, effect: StopEffect::Deny, reason: "drill", by: "ada", ttl };
+        plane.set_stop(&new).unwrap()
+    };
+    let ids = |stops: Vec<StopView>| stops.into_iter().map(|stop| stop.id).collect::<Vec<_>>();
+    let dir = tempfile::tempdir().unwrap();
+    let first = life(dir.path(), 0);
+    install(&first, &bundle(FEW));
+    assert_eq!(ask_plain(&first), "ALLOW rule");
+    let gone = stop(&first, "{tenants: gone}").id;
+    first.close();
+    drop(first);
+    fs::remove_file(dir.path().join("last-good-bundle.json")).unwrap();
+
+    let second = life(dir.path(), 1);
+    assert_eq!(ids(second.clear_stops(None, "ada")), [gone]);
+    let stays = stop(&second, "{tenants: stays}").id;
+    second.close();
+    drop(second);
+    let third = life(dir.path(), 2);
+    assert_eq!(ids(third.list_stops()), [stays]);
+    install(&third, &bundle(FEW));
+    assert_eq!(ask_plain(&third), "ALLOW rule");
+    assert_eq!(ask_plain(&third), "THROTTLE rate_limited 7000 ms", "what the first took waited on");
+    third.close();
+    drop(third);
+    assert_eq!(ids(life(dir.path(), 3).list_stops()), [stays]);
 }

@@ -1,8 +1,12 @@
 //! What operators do to live guardrails, and what they see of them.
 
-use super::breaker::{Breaker, BreakerState};
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use super::breaker::{Breaker, BreakerRules, BreakerState};
 use super::directory::Hold;
-use super::guard::{Guard, Rules};
+use super::guard::{Guard, GuardId, Rules};
 use super::key::Key;
 use super::keyed::{Place, Shard};
 use super::live::Live;
@@ -40,6 +44,31 @@ pub struct KeyView {
     pub breaker: Option<BreakerState>,
     /// How long until the next probe may pass; `None`: never by itself.
     pub next_probe: Option<Span>,
+}
+
+/// How many keys of a breaker are in each state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ByState([u64; STATES.len()]);
+
+const STATES: [BreakerState; 5] = [
+    BreakerState::Closed,
+    BreakerState::Open,
+    BreakerState::HalfOpen,
+    BreakerState::ForcedOpen,
+    BreakerState::Disabled,
+];
+
+impl ByState {
+    /// Each state with its keys, those without any included.
+    pub fn iter(&self) -> impl Iterator<Item = (BreakerState, u64)> {
+        STATES.into_iter().zip(self.0)
+    }
+
+    fn add(&mut self, state: BreakerState) {
+        for (known, count) in STATES.iter().zip(&mut self.0) {
+            *count += u64::from(*known == state);
+        }
+    }
 }
 
 impl Live {
@@ -80,25 +109,36 @@ impl Live {
         views
     }
 
-    /// How many keys of a breaker are in each state; one whose every key is held counts as one.
+    /// How many keys of each breaker among these are in which state; one whose every key is held
+    /// counts as one. Looks at every key once, however many breakers there are.
     #[must_use]
-    pub fn breakers(&self, guard: &Guard, at: At) -> [(&'static str, u64); 5] {
-        let mut states = ["closed", "open", "half_open", "forced_open", "disabled"].map(|name| (name, 0));
-        let mut add = |state: BreakerState| {
-            if let Some((_, count)) = states.iter_mut().find(|(name, _)| *name == state.name()) {
-                *count = u64::saturating_add(*count, 1);
+    pub fn breakers<'g>(
+        &self,
+        guards: impl IntoIterator<Item = &'g Guard>,
+        at: At,
+    ) -> HashMap<GuardId, ByState, RandomState> {
+        let mut counts: HashMap<GuardId, (Option<&BreakerRules>, ByState), RandomState> = HashMap::default();
+        for guard in guards {
+            let Rules::Breaker(rules) = &guard.rules else { continue };
+            let (_, by_state) = counts.entry(guard.id).or_insert((None, ByState::default()));
+            match guard.keys.hold() {
+                Hold::Open => by_state.add(BreakerState::ForcedOpen),
+                Hold::Disabled => by_state.add(BreakerState::Disabled),
+                Hold::None => drop(counts.insert(guard.id, (Some(rules), ByState::default()))),
             }
-        };
-        match guard.keys.hold() {
-            Hold::Open => add(BreakerState::ForcedOpen),
-            Hold::Disabled => add(BreakerState::Disabled),
-            Hold::None => {
-                for view in self.view(guard, usize::MAX, at) {
-                    view.breaker.into_iter().for_each(&mut add);
+        }
+        let shards =
+            if counts.values().any(|(rules, _)| rules.is_some()) { self.ledger.table.shards() } else { 0 };
+        for shard in (0..shards).filter_map(|number| self.ledger.table.lock(number)) {
+            for slot in shard.iter() {
+                if let State::Breaker(breaker) = &slot.state
+                    && let Some((Some(rules), by_state)) = counts.get_mut(&slot.guard())
+                {
+                    by_state.add(breaker.state(rules, at.now));
                 }
             }
         }
-        states
+        counts.into_iter().map(|(id, (_, by_state))| (id, by_state)).collect()
     }
 
     /// What an operator holds all keys of a breaker in.

@@ -93,3 +93,26 @@ fn operators_see_keys_rooms_and_the_time_to_the_next_probe() {
     let asks = fixture.asks(&[0], "z", 0);
     assert!(fixture.live.ledger.peek(&asks, &facts(), at(1), &mut Draw::seeded(1)).is_allowed());
 }
+
+#[test]
+fn keys_of_breakers_are_counted_by_state_in_one_go() {
+    let fixture = Fixture::new(&[breaker("x"), window("w", 3, s(60)), breaker("y"), breaker("z")]);
+    let operate = |guard: usize, name: Option<&str>, operation| {
+        let name = name.map(key);
+        fixture.live.operate(&fixture.list[guard], name.as_ref(), operation, at(0)).unwrap();
+    };
+    for name in ["a", "b"] {
+        operate(0, Some(name), Operation::ForceOpen);
+    }
+    operate(0, Some("c"), Operation::Disable);
+    operate(2, Some("a"), Operation::Disable);
+    operate(3, Some("a"), Operation::ForceOpen);
+    operate(3, None, Operation::Disable);
+    charge(&fixture, 1, "a", 0);
+    let counted = fixture.live.breakers(fixture.list.iter().map(|guard| &**guard), at(1));
+    let keys =
+        |guard: usize| counted[&fixture.list[guard].id].iter().map(|(_, keys)| keys).collect::<Vec<_>>();
+    assert_eq!((keys(0), keys(2)), (vec![0, 0, 0, 2, 1], vec![0, 0, 0, 0, 1]));
+    assert_eq!(keys(3), [0, 0, 0, 0, 1], "all of it is held");
+    assert!(!counted.contains_key(&fixture.list[1].id));
+}
