@@ -8,6 +8,7 @@ use super::concurrency::lease_length;
 use super::lease::{Lease, LeaseId, Leases};
 use super::refused::{Measure, Refused, Room};
 use super::report::{Ending, Outcome};
+use super::sync::{AtomicI64, Ordering};
 use crate::model::guardrail::{BudgetEstimate, BudgetLimits, OnExpiry};
 use crate::model::request::Estimate;
 use crate::model::rule::Estimate as RuleEstimate;
@@ -80,6 +81,11 @@ pub struct Window {
     /// How long it is; zero: for life.
     pub length: u64,
 }
+
+/// How far the budgets of a guardrail have come: the end of the latest window that one entered, in
+/// nanoseconds since 1970. Those who read a guardrail with windows of another length have another.
+#[derive(Debug)]
+pub struct Latest(AtomicI64);
 
 /// What a decision has reserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,6 +225,38 @@ impl Window {
         }
         let rest = self.end.saturating_sub(wall.nanos());
         Some(Span::from_nanos(if rest > 0 { rest.unsigned_abs() } else { 0 }))
+    }
+}
+
+impl Default for Latest {
+    fn default() -> Self {
+        Self(AtomicI64::new(i64::MIN))
+    }
+}
+
+impl Latest {
+    /// The window that budgets are in: the wall clock's, or a later one that was entered before.
+    pub(super) fn window(&self, window: Window) -> Window {
+        let end = self.end();
+        if window.length == 0 || end < window.end {
+            return window;
+        }
+        Window { end, ..window }
+    }
+
+    /// Remembers the window that a budget charged.
+    pub(super) fn entered(&self, window: Window) {
+        if window.length > 0 && window.end > self.end() {
+            self.0.fetch_max(window.end, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn end(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_end(&self, end: i64) {
+        self.0.store(end, Ordering::Relaxed);
     }
 }
 

@@ -7,8 +7,7 @@
 
 use std::collections::VecDeque;
 
-use super::budget::Window;
-use super::sync::{AtomicI64, AtomicU64, Mutex, MutexGuard, Ordering, lock};
+use super::sync::{AtomicU64, Mutex, MutexGuard, Ordering, lock};
 use crate::time::Moment;
 
 /// The keys of one guardrail, and what it has to remember beside them.
@@ -23,8 +22,6 @@ pub struct Directory {
     dropped: AtomicU64,
     /// How often it refused, and how often it would have.
     refused: [AtomicU64; 2],
-    /// The end of the latest window that a budget entered, in nanoseconds since 1970.
-    window_end: AtomicI64,
     /// When an operator last emptied all of it.
     reset_at: AtomicU64,
     /// What an operator holds all keys of a breaker in.
@@ -67,7 +64,6 @@ impl Default for Directory {
             evicted: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             refused: [AtomicU64::new(0), AtomicU64::new(0)],
-            window_end: AtomicI64::new(i64::MIN),
             reset_at: AtomicU64::new(0),
             hold: AtomicU64::new(0),
         }
@@ -123,35 +119,6 @@ impl Directory {
 
     pub(super) fn count_dropped(&self) {
         self.dropped.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// The window that budgets are in: the wall clock's, or a later one that was entered before.
-    pub(super) fn latest(&self, window: Window) -> Window {
-        let end = self.window_end.load(Ordering::Relaxed);
-        if window.length == 0 || end < window.end {
-            return window;
-        }
-        Window { end, ..window }
-    }
-
-    /// Remembers the window that a budget charged.
-    pub(super) fn entered(&self, window: Window) {
-        if window.length > 0 && window.end > self.window_end.load(Ordering::Relaxed) {
-            self.window_end.fetch_max(window.end, Ordering::Relaxed);
-        }
-    }
-
-    /// Forgets the windows of another length.
-    pub(super) fn forget_windows(&self) {
-        self.set_window_end(i64::MIN);
-    }
-
-    pub(super) fn window_end(&self) -> i64 {
-        self.window_end.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn set_window_end(&self, end: i64) {
-        self.window_end.store(end, Ordering::Relaxed);
     }
 
     pub(super) fn hold(&self) -> Hold {

@@ -186,7 +186,7 @@ impl Guard {
             }
             (Rules::Budget(rules), Some(State::Budget(state))) => {
                 let amounts = wanted.expected.amounts(rules);
-                self.keys.entered(state.window);
+                self.latest.entered(state.window);
                 let reserved = rules.charge(state, amounts, lease, timeout, at.now);
                 Some(Claim::Reserved(Box::new(reserved)))
             }
@@ -270,7 +270,7 @@ impl Guard {
     /// The window that a budget is in: never one that was left before.
     pub(super) fn window(&self, at: At) -> Window {
         match &self.rules {
-            Rules::Budget(rules) => self.keys.latest(Window::at(rules.window, at.wall)),
+            Rules::Budget(rules) => self.latest.window(Window::at(rules.window, at.wall)),
             _ => Window { end: i64::MAX, length: 0 },
         }
     }
