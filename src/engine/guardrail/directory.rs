@@ -22,6 +22,8 @@ pub struct Directory {
     dropped: AtomicU64,
     /// How often it refused, and how often it would have.
     refused: [AtomicU64; 2],
+    /// When a request last looked for room in vain; zero: never.
+    full_at: AtomicU64,
     /// When an operator last emptied all of it.
     reset_at: AtomicU64,
     /// What an operator holds all keys of a breaker in.
@@ -64,6 +66,7 @@ impl Default for Directory {
             evicted: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             refused: [AtomicU64::new(0), AtomicU64::new(0)],
+            full_at: AtomicU64::new(0),
             reset_at: AtomicU64::new(0),
             hold: AtomicU64::new(0),
         }
@@ -119,6 +122,14 @@ impl Directory {
 
     pub(super) fn count_dropped(&self) {
         self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn full_at(&self) -> Moment {
+        Moment::from_nanos(self.full_at.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_full_at(&self, now: Moment) {
+        self.full_at.store(now.nanos(), Ordering::Relaxed);
     }
 
     pub(super) fn hold(&self) -> Hold {
@@ -177,6 +188,22 @@ impl Open<'_> {
             piece.into_iter().for_each(|hash| self.list.put(hash));
         } else {
             self.list.pieces.push_back(piece);
+        }
+    }
+
+    /// Takes out one key that a scan has just put back, so that it is near the end. The order of the
+    /// pieces stays: the next scan goes on where the last one ended.
+    pub(super) fn drop_key(&mut self, hash: u64) {
+        let pieces = &mut self.list.pieces;
+        for at in (0..pieces.len()).rev() {
+            let Some(piece) = pieces.get_mut(at) else { continue };
+            let Some(place) = piece.iter().rposition(|other| *other == hash) else { continue };
+            piece.swap_remove(place);
+            if piece.is_empty() {
+                pieces.remove(at);
+            }
+            self.directory.keys.fetch_sub(1, Ordering::Relaxed);
+            return;
         }
     }
 
