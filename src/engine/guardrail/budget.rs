@@ -68,9 +68,18 @@ pub struct Budget {
     pub(super) window: Window,
     pub(super) used: Totals,
     pub(super) reserved: Totals,
-    pub(super) leases: Leases<Amounts>,
+    pub(super) leases: Leases<Held>,
     /// When an operator emptied it; reports of earlier reservations change nothing.
     pub(super) cleared: Moment,
+}
+
+/// What a lease holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// How much.
+    pub amounts: Amounts,
+    /// What happens when it ends, as it was promised: a late report corrects just that.
+    pub on_expiry: OnExpiry,
 }
 
 /// A window of a budget, in nanoseconds since 1970.
@@ -275,7 +284,7 @@ impl Budget {
 
     /// Goes with the time: enters the window of the wall clock unless that was left before, and
     /// ends reservations.
-    pub fn advance(&mut self, rules: &BudgetRules, latest: Window, now: Moment) {
+    pub fn advance(&mut self, latest: Window, now: Moment) {
         let same_length = self.window.length == latest.length;
         if latest.start() >= self.window.end {
             // What was promised in the window that is over is settled there, so nowhere.
@@ -285,18 +294,18 @@ impl Budget {
         } else if !same_length || latest.end > self.window.end {
             self.window = latest;
         }
-        while let Some((_, amounts)) = self.leases.pop_ended(now) {
-            self.reserved.take(&amounts);
-            if rules.on_expiry == OnExpiry::Charge {
-                self.used.add(&amounts);
+        while let Some((_, held)) = self.leases.pop_ended(now) {
+            self.reserved.take(&held.amounts);
+            if held.on_expiry == OnExpiry::Charge {
+                self.used.add(&held.amounts);
             }
         }
     }
 
     /// Holds amounts for an action.
-    pub(super) fn hold(&mut self, lease: Lease, amounts: Amounts) {
-        self.leases.insert(lease, amounts);
-        self.reserved.add(&amounts);
+    pub(super) fn hold(&mut self, lease: Lease, held: Held) {
+        self.leases.insert(lease, held);
+        self.reserved.add(&held.amounts);
     }
 
     /// Settles a reservation, taken at this moment, with what was really used.
@@ -430,7 +439,7 @@ impl BudgetRules {
         now: Moment,
     ) -> Reservation {
         let lease = Lease { ends: now.after(lease_length(self.lease, timeout)), id };
-        state.hold(lease, amounts);
+        state.hold(lease, Held { amounts, on_expiry: self.on_expiry });
         Reservation { lease, amounts, window: state.window, on_expiry: self.on_expiry }
     }
 

@@ -108,9 +108,7 @@ impl Guard {
     pub(super) fn advance(&self, state: &mut State, at: At) {
         match (&self.rules, state) {
             (Rules::Concurrency(_), State::Leases(leases)) => leases.end(at.now),
-            (Rules::Budget(rules), State::Budget(budget)) => {
-                budget.advance(rules, self.window(at), at.now);
-            }
+            (Rules::Budget(_), State::Budget(budget)) => budget.advance(self.window(at), at.now),
             _ => {}
         }
     }
