@@ -200,9 +200,9 @@ impl BreakerRules {
                 match probes.first().filter(|_| out >= u64::from(self.probes)) {
                     None => Ok(()),
                     Some(first) => {
-                        let most = self.cooldown_after(state.reopened).unwrap_or_default();
-                        let wait = first.ends.since(now).min(most);
-                        Err(Refused::until(ReasonCode::BreakerProbing, wait))
+                        let rest = first.ends.since(now);
+                        let most = self.cooldown_after(state.reopened).unwrap_or(rest);
+                        Err(Refused::until(ReasonCode::BreakerProbing, rest.min(most)))
                     }
                 }
             }

@@ -8,6 +8,7 @@ use super::concurrency::lease_length;
 use super::lease::{Lease, LeaseId, Leases};
 use super::refused::{Measure, Refused, Room};
 use super::report::{Ending, Outcome};
+use super::sync::{AtomicI64, Ordering};
 use crate::model::guardrail::{BudgetEstimate, BudgetLimits, OnExpiry};
 use crate::model::request::Estimate;
 use crate::model::rule::Estimate as RuleEstimate;
@@ -67,9 +68,18 @@ pub struct Budget {
     pub(super) window: Window,
     pub(super) used: Totals,
     pub(super) reserved: Totals,
-    pub(super) leases: Leases<Amounts>,
+    pub(super) leases: Leases<Held>,
     /// When an operator emptied it; reports of earlier reservations change nothing.
     pub(super) cleared: Moment,
+}
+
+/// What a lease holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// How much.
+    pub amounts: Amounts,
+    /// What happens when it ends, as it was promised: a late report corrects just that.
+    pub on_expiry: OnExpiry,
 }
 
 /// A window of a budget, in nanoseconds since 1970.
@@ -80,6 +90,11 @@ pub struct Window {
     /// How long it is; zero: for life.
     pub length: u64,
 }
+
+/// How far the budgets of a guardrail have come: the end of the latest window that one entered, in
+/// nanoseconds since 1970. Those who read a guardrail with windows of another length have another.
+#[derive(Debug)]
+pub struct Latest(AtomicI64);
 
 /// What a decision has reserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,6 +237,38 @@ impl Window {
     }
 }
 
+impl Default for Latest {
+    fn default() -> Self {
+        Self(AtomicI64::new(i64::MIN))
+    }
+}
+
+impl Latest {
+    /// The window that budgets are in: the wall clock's, or a later one that was entered before.
+    pub(super) fn window(&self, window: Window) -> Window {
+        let end = self.end();
+        if window.length == 0 || end < window.end {
+            return window;
+        }
+        Window { end, ..window }
+    }
+
+    /// Remembers the window that a budget charged.
+    pub(super) fn entered(&self, window: Window) {
+        if window.length > 0 && window.end > self.end() {
+            self.0.fetch_max(window.end, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn end(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_end(&self, end: i64) {
+        self.0.store(end, Ordering::Relaxed);
+    }
+}
+
 impl Budget {
     /// An empty budget.
     #[must_use]
@@ -237,7 +284,7 @@ impl Budget {
 
     /// Goes with the time: enters the window of the wall clock unless that was left before, and
     /// ends reservations.
-    pub fn advance(&mut self, rules: &BudgetRules, latest: Window, now: Moment) {
+    pub fn advance(&mut self, latest: Window, now: Moment) {
         let same_length = self.window.length == latest.length;
         if latest.start() >= self.window.end {
             // What was promised in the window that is over is settled there, so nowhere.
@@ -247,18 +294,18 @@ impl Budget {
         } else if !same_length || latest.end > self.window.end {
             self.window = latest;
         }
-        while let Some((_, amounts)) = self.leases.pop_ended(now) {
-            self.reserved.take(&amounts);
-            if rules.on_expiry == OnExpiry::Charge {
-                self.used.add(&amounts);
+        while let Some((_, held)) = self.leases.pop_ended(now) {
+            self.reserved.take(&held.amounts);
+            if held.on_expiry == OnExpiry::Charge {
+                self.used.add(&held.amounts);
             }
         }
     }
 
     /// Holds amounts for an action.
-    pub(super) fn hold(&mut self, lease: Lease, amounts: Amounts) {
-        self.leases.insert(lease, amounts);
-        self.reserved.add(&amounts);
+    pub(super) fn hold(&mut self, lease: Lease, held: Held) {
+        self.leases.insert(lease, held);
+        self.reserved.add(&held.amounts);
     }
 
     /// Settles a reservation, taken at this moment, with what was really used.
@@ -392,7 +439,7 @@ impl BudgetRules {
         now: Moment,
     ) -> Reservation {
         let lease = Lease { ends: now.after(lease_length(self.lease, timeout)), id };
-        state.hold(lease, amounts);
+        state.hold(lease, Held { amounts, on_expiry: self.on_expiry });
         Reservation { lease, amounts, window: state.window, on_expiry: self.on_expiry }
     }
 

@@ -7,8 +7,7 @@
 
 use std::collections::VecDeque;
 
-use super::budget::Window;
-use super::sync::{AtomicI64, AtomicU64, Mutex, MutexGuard, Ordering, lock};
+use super::sync::{AtomicU64, Mutex, MutexGuard, Ordering, lock};
 use crate::time::Moment;
 
 /// The keys of one guardrail, and what it has to remember beside them.
@@ -23,8 +22,8 @@ pub struct Directory {
     dropped: AtomicU64,
     /// How often it refused, and how often it would have.
     refused: [AtomicU64; 2],
-    /// The end of the latest window that a budget entered, in nanoseconds since 1970.
-    window_end: AtomicI64,
+    /// When a request last looked for room in vain; zero: never.
+    full_at: AtomicU64,
     /// When an operator last emptied all of it.
     reset_at: AtomicU64,
     /// What an operator holds all keys of a breaker in.
@@ -67,7 +66,7 @@ impl Default for Directory {
             evicted: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             refused: [AtomicU64::new(0), AtomicU64::new(0)],
-            window_end: AtomicI64::new(i64::MIN),
+            full_at: AtomicU64::new(0),
             reset_at: AtomicU64::new(0),
             hold: AtomicU64::new(0),
         }
@@ -125,33 +124,12 @@ impl Directory {
         self.dropped.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The window that budgets are in: the wall clock's, or a later one that was entered before.
-    pub(super) fn latest(&self, window: Window) -> Window {
-        let end = self.window_end.load(Ordering::Relaxed);
-        if window.length == 0 || end < window.end {
-            return window;
-        }
-        Window { end, ..window }
+    pub(super) fn full_at(&self) -> Moment {
+        Moment::from_nanos(self.full_at.load(Ordering::Relaxed))
     }
 
-    /// Remembers the window that a budget charged.
-    pub(super) fn entered(&self, window: Window) {
-        if window.length > 0 && window.end > self.window_end.load(Ordering::Relaxed) {
-            self.window_end.fetch_max(window.end, Ordering::Relaxed);
-        }
-    }
-
-    /// Forgets the windows of another length.
-    pub(super) fn forget_windows(&self) {
-        self.set_window_end(i64::MIN);
-    }
-
-    pub(super) fn window_end(&self) -> i64 {
-        self.window_end.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn set_window_end(&self, end: i64) {
-        self.window_end.store(end, Ordering::Relaxed);
+    pub(super) fn set_full_at(&self, now: Moment) {
+        self.full_at.store(now.nanos(), Ordering::Relaxed);
     }
 
     pub(super) fn hold(&self) -> Hold {
@@ -210,6 +188,22 @@ impl Open<'_> {
             piece.into_iter().for_each(|hash| self.list.put(hash));
         } else {
             self.list.pieces.push_back(piece);
+        }
+    }
+
+    /// Takes out one key that a scan has just put back, so that it is near the end. The order of the
+    /// pieces stays: the next scan goes on where the last one ended.
+    pub(super) fn drop_key(&mut self, hash: u64) {
+        let pieces = &mut self.list.pieces;
+        for at in (0..pieces.len()).rev() {
+            let Some(piece) = pieces.get_mut(at) else { continue };
+            let Some(place) = piece.iter().rposition(|other| *other == hash) else { continue };
+            piece.swap_remove(place);
+            if piece.is_empty() {
+                pieces.remove(at);
+            }
+            self.directory.keys.fetch_sub(1, Ordering::Relaxed);
+            return;
         }
     }
 

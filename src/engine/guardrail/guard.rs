@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::breaker::BreakerRules;
-use super::budget::{Amounts, BudgetRules};
+use super::budget::{Amounts, BudgetRules, Latest};
 use super::concurrency::Concurrency;
 use super::count_log::Shape;
 use super::directory::Directory;
@@ -53,6 +53,9 @@ pub struct Guard {
     pub rules: Rules,
     /// Its keys, shared by all who read the same state.
     pub(super) keys: Arc<Directory>,
+    /// How far its windows have come, shared by those with windows of the same length: a request
+    /// that still reads the guardrail as it was before a change cannot move the new windows.
+    pub(super) latest: Arc<Latest>,
 }
 
 /// What a guardrail does, in the form that state is held against.
@@ -148,6 +151,7 @@ impl Guard {
             spread,
             rules: Rules::of(&guardrail.rules, shared),
             keys,
+            latest: Arc::default(),
         }
     }
 

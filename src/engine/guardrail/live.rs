@@ -153,10 +153,11 @@ impl Registry {
             let keys = Arc::clone(&known.keys);
             let rank = names.partition_point(|name| **name < claimant.identity.name);
             let rank = u32::try_from(rank).unwrap_or(u32::MAX);
-            let guard = Arc::new(Guard { rank, ..Guard::of(claimant.guardrail, known.id, all, keys) });
-            if guard.window_length() != known.guard.window_length() {
-                known.keys.forget_windows();
+            let mut guard = Guard { rank, ..Guard::of(claimant.guardrail, known.id, all, keys) };
+            if guard.window_length() == known.guard.window_length() {
+                guard.latest = Arc::clone(&known.guard.latest);
             }
+            let guard = Arc::new(guard);
             by_id.entry(known.id).or_insert_with(|| {
                 known.guard = Arc::clone(&guard);
                 Arc::clone(&guard)

@@ -8,13 +8,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::breaker::{Breaker, BreakerState, Phase, Seen};
-use super::budget::{Amounts, Budget, Totals, Window};
+use super::budget::{Amounts, Budget, Held, Totals, Window};
 use super::count_log::CountLog;
 use super::guard::{Guard, Rules};
 use super::lease::{Lease, LeaseId, Leases};
 use super::outcomes::{Outcomes, Tally};
 use super::rate_limit::Arrival;
 use super::state::State;
+use crate::model::guardrail::OnExpiry;
 use crate::time::Moment;
 use crate::unit::Span;
 
@@ -188,8 +189,8 @@ impl Guard {
                 let window = rules.window.unwrap_or_default();
                 State::Breaker(Box::new(Breaker::restore(saved, frame, failures, window)))
             }
-            (Rules::Budget(_), SavedState::Budget(saved)) => {
-                State::Budget(Box::new(Budget::restore(saved, frame)))
+            (Rules::Budget(rules), SavedState::Budget(saved)) => {
+                State::Budget(Box::new(Budget::restore(saved, frame, rules.on_expiry)))
             }
             (Rules::Retry(rules), SavedState::Retries(calls)) => {
                 let window = rules.budget?.window;
@@ -257,19 +258,19 @@ impl Budget {
         SavedBudget {
             window: (self.window.end, self.window.length),
             used: self.used.0,
-            leases: leases.map(|(l, held)| (frame.offset(l.ends), l.id.0, held.0)).collect(),
+            leases: leases.map(|(l, held)| (frame.offset(l.ends), l.id.0, held.amounts.0)).collect(),
             cleared: frame.offset(self.cleared),
         }
     }
 
-    fn restore(saved: &SavedBudget, frame: Frame) -> Self {
+    /// The file does not say what was promised for the end of a lease: what the rules say now.
+    fn restore(saved: &SavedBudget, frame: Frame, on_expiry: OnExpiry) -> Self {
         let (end, length) = saved.window;
         let mut budget = Self::new(Window { end, length });
         budget.used = Totals(saved.used);
         budget.cleared = frame.time(saved.cleared);
         for (ends, id, held) in &saved.leases {
-            let (lease, held) = (lease(*ends, *id, frame), Amounts(*held));
-            budget.hold(lease, held);
+            budget.hold(lease(*ends, *id, frame), Held { amounts: Amounts(*held), on_expiry });
         }
         budget
     }

@@ -7,10 +7,15 @@ use super::keyed::{Place, Shard, Slot, idle_steps_of};
 use super::ledger::Ledger;
 use super::state::At;
 use crate::model::guardrail::OnMaxKeys;
+use crate::time::Moment;
 use crate::unit::Span;
 
 /// How many pieces a request looks through for room at most.
 const PIECES: usize = 4;
+
+/// For so long after a look in vain nobody looks again where nothing may be evicted: whoever
+/// invents keys would have each of them pay for a look at 256 others.
+const NO_LOOK: Span = Span::from_nanos(10_000_000);
 
 /// What a scan found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +41,10 @@ impl Ledger {
     /// fresh or idle go first, and where the guardrail wants it, the one that was charged longest
     /// ago of those looked at (up to 256 keys: of all).
     pub(super) fn make_room(&self, guard: &Guard, at: At) {
+        let full_at = guard.keys.full_at();
+        if full_at != Moment::ZERO && at.now.since(full_at) < NO_LOOK {
+            return;
+        }
         let scanning = guard.keys.scan();
         if guard.keys.keys() < guard.max_keys {
             return;
@@ -47,8 +56,10 @@ impl Ledger {
                 return;
             }
         }
-        if let Some(oldest) = oldest.filter(|_| guard.on_max_keys == OnMaxKeys::EvictLru) {
-            self.evict(guard, oldest.hash, at);
+        match (guard.on_max_keys, oldest) {
+            (OnMaxKeys::Refuse, _) => guard.keys.set_full_at(at.now),
+            (OnMaxKeys::EvictLru, Some(oldest)) => self.evict(guard, oldest.hash, at),
+            (OnMaxKeys::EvictLru, None) => {}
         }
         drop(scanning);
     }
@@ -101,18 +112,7 @@ impl Ledger {
             return;
         }
         guard.keys.count_evicted();
-        // It is in one of the pieces that were just put back; all of them fit into a few.
-        let mut list = guard.keys.open();
-        for _ in 0..list.pieces() {
-            let mut piece = list.take_piece();
-            let place = piece.iter().position(|other| *other == hash);
-            if let Some(place) = place {
-                piece.swap_remove(place);
-                list.put_back(piece, 1);
-                return;
-            }
-            list.put_back(piece, 0);
-        }
+        guard.keys.open().drop_key(hash);
     }
 
     /// Removes a key of a guardrail by its hash, if it is as wanted or not there any more.

@@ -155,7 +155,7 @@ impl Live {
                 };
                 if let Some(guard) = named.find(|guard| fits(guard) && !taken(guard)) {
                     if guard.window_length().unwrap_or_default().nanos() == old.window.1 {
-                        guard.keys.set_window_end(old.window.0);
+                        guard.latest.set_end(old.window.0);
                     }
                     guard.keys.set_reset_at(frame.time(old.reset_at));
                     guard.keys.set_hold(old.hold);
@@ -251,7 +251,7 @@ impl Guard {
             name: self.name.as_str().into(),
             identity: self.identity(),
             rules: self.rules_text(),
-            window: (self.keys.window_end(), self.window_length().unwrap_or_default().nanos()),
+            window: (self.latest.end(), self.window_length().unwrap_or_default().nanos()),
             reset_at: frame.offset(self.keys.reset_at()),
             hold: self.keys.hold(),
         }

@@ -108,9 +108,7 @@ impl Guard {
     pub(super) fn advance(&self, state: &mut State, at: At) {
         match (&self.rules, state) {
             (Rules::Concurrency(_), State::Leases(leases)) => leases.end(at.now),
-            (Rules::Budget(rules), State::Budget(budget)) => {
-                budget.advance(rules, self.window(at), at.now);
-            }
+            (Rules::Budget(_), State::Budget(budget)) => budget.advance(self.window(at), at.now),
             (Rules::TokenBucket(rules), State::Arrival(arrival)) => rules.convert(arrival, at.now),
             _ => {}
         }
@@ -189,7 +187,7 @@ impl Guard {
             (Rules::Budget(_), Some(State::Budget(_))) if !self.keeps(wanted) => None,
             (Rules::Budget(rules), Some(State::Budget(state))) => {
                 let amounts = wanted.expected.amounts(rules);
-                self.keys.entered(state.window);
+                self.latest.entered(state.window);
                 let reserved = rules.charge(state, amounts, lease, timeout, at.now);
                 Some(Claim::Reserved(Box::new(reserved)))
             }
@@ -275,7 +273,7 @@ impl Guard {
     /// The window that a budget is in: never one that was left before.
     pub(super) fn window(&self, at: At) -> Window {
         match &self.rules {
-            Rules::Budget(rules) => self.keys.latest(Window::at(rules.window, at.wall)),
+            Rules::Budget(rules) => self.latest.window(Window::at(rules.window, at.wall)),
             _ => Window { end: i64::MAX, length: 0 },
         }
     }

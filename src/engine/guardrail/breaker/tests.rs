@@ -369,6 +369,16 @@ fn never_waits_for_an_operator() {
 }
 
 #[test]
+fn who_meets_a_probe_waits_for_it_where_there_is_no_cooldown_any_more() {
+    let mut hand = Hand::new(&breaker_rules());
+    (0..3).for_each(|_| hand.fail(0));
+    hand.call(5_000).unwrap();
+    assert_eq!(hand.call(6_000).unwrap_err(), Refused::until(ReasonCode::BreakerProbing, s(5)));
+    hand.rules.cooldown = Cooldown::Never;
+    assert_eq!(hand.call(6_000).unwrap_err(), Refused::until(ReasonCode::BreakerProbing, s(59)));
+}
+
+#[test]
 fn operators_force_disable_and_close() {
     let mut hand = Hand::new(&breaker_rules());
     let early = hand.call(0).unwrap();

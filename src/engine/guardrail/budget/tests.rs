@@ -372,6 +372,24 @@ fn a_report_after_the_lease_corrects_what_its_end_did() {
 }
 
 #[test]
+fn a_reservation_ends_as_it_was_promised_whatever_the_bundle_says_then() {
+    let charged = budget("b", 20.0, s(0));
+    let cases =
+        [(&charged, released(charged.clone()), 9.0), (&released(charged.clone()), charged.clone(), 5.0)];
+    for (before, after, at_the_end) in cases {
+        let mut fixture = Fixture::new(std::slice::from_ref(before));
+        let first = ask(&fixture, at(0), &facts_costing(Some(5.0))).tickets;
+        settle(&fixture, &first, 0, &spent(5.0), at(0));
+        let tickets = ask(&fixture, at(0), &facts_costing(Some(4.0))).tickets;
+        let made = fixture.live.reconcile(&[&[after]]);
+        (fixture.guards, fixture.list) = (made.guards, made.arms.into_iter().flatten().flatten().collect());
+        assert_eq!(room(&fixture, at(600_000)), (at_the_end, 0.0));
+        settle(&fixture, &tickets, 0, &spent(9.0), at(700_000));
+        assert_eq!(room(&fixture, at(700_000)), (14.0, 0.0));
+    }
+}
+
+#[test]
 fn no_reservation_is_shorter_than_the_timeout_and_ten_seconds() {
     let fixture = Fixture::new(&[budget("b", 10.0, s(0))]);
     let mut facts = facts_costing(Some(1.0));

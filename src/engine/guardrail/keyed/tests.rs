@@ -1,6 +1,6 @@
 //! Caps, idleness, eviction and what a key costs.
 
-use super::super::fixture::{Fixture, at, breaker, budget, concurrency, facts, facts_costing, s, window};
+use super::super::fixture::{Fixture, at, breaker, budget, concurrency, facts, facts_costing, ms, s, window};
 use super::super::report::{Ending, Outcome};
 use super::super::settle::Taken;
 use super::super::verdict::{RefusalEffect, Verdict};
@@ -106,6 +106,35 @@ fn the_least_recently_charged_makes_room_where_wanted() {
     let held: Vec<u64> = ["a", "b", "c", "d"].iter().map(|key| used(&fixture, key, 4_000)).collect();
     assert_eq!(held, [2, 0, 1, 1]);
     assert_eq!((fixture.list[0].keys(), fixture.list[0].evicted()), (3, 1));
+}
+
+#[test]
+fn an_eviction_leaves_the_others_in_turn() {
+    let fixture = Fixture::new(&[capped(window("w", 5, s(3_600)), 512, OnMaxKeys::EvictLru)]);
+    for n in 0..512 {
+        assert!(charge(&fixture, 0, &format!("k{n}"), 0).is_allowed());
+    }
+    // Eight pieces of 64: the oldest of the first four is in the first, of the others in the last.
+    for n in (0..512).filter(|n| *n != 500) {
+        let millis = if n == 0 { 50_000 } else { 100_000 };
+        assert!(charge(&fixture, 0, &format!("k{n}"), millis).is_allowed());
+    }
+    let held = |millis| ["k0", "k500"].map(|key| used(&fixture, key, millis));
+    assert!(charge(&fixture, 0, "x", 200_000).is_allowed());
+    assert_eq!(held(200_000), [0, 1]);
+    assert!(charge(&fixture, 0, "y", 200_001).is_allowed());
+    assert_eq!(held(200_001), [0, 0]);
+    assert_eq!((fixture.list[0].keys(), fixture.list[0].evicted()), (512, 2));
+}
+
+#[test]
+fn after_a_look_in_vain_nobody_looks_for_a_while() {
+    let fixture = Fixture::new(&[capped(window("w", 5, ms(5)), 1, OnMaxKeys::Refuse)]);
+    assert!(charge(&fixture, 0, "a", 0).is_allowed());
+    let code = |millis| charge(&fixture, 0, "b", millis).refusals.first().map(|refusal| refusal.code);
+    let full = Some(ReasonCode::KeysFull);
+    // The old key is as new from 5 ms on.
+    assert_eq!([1, 4, 6, 10, 11].map(code), [full, full, full, full, None]);
 }
 
 #[test]

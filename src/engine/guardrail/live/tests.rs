@@ -196,3 +196,21 @@ fn ten_thousand_guardrails_are_reconciled_at_once() {
     assert_eq!(ids(&first), ids(&second));
     assert_eq!(second.guards.iter().count(), 10_000);
 }
+
+#[test]
+fn a_request_on_the_old_bundle_moves_no_window_of_the_new() {
+    let day = 24 * 3_600;
+    for (before, after) in [(day, 3_600), (3_600, day)] {
+        let live = Live::new(4, 1);
+        let old = arms(&live, &budget("b", 9.0, s(before)), None);
+        let new = arms(&live, &budget("b", 9.0, s(after)), None);
+        assert!(charge(&live, &new[0], 1, 1_000).is_allowed());
+        // It took its snapshot before the change.
+        assert!(charge(&live, &old[0], 1, 2_000).is_allowed());
+        let room = charge(&live, &new[0], 1, 3_000).limits[0].room;
+        assert_eq!(room.reserved, 3_000_000_000, "{before} to {after}");
+        let whole = i64::try_from(after).unwrap() * 1_000_000_000;
+        let rest = whole - at(3_000).wall.nanos() % whole;
+        assert_eq!(room.reset_after.map(|rest| rest.nanos()), u64::try_from(rest).ok());
+    }
+}
