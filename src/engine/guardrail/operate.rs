@@ -66,7 +66,7 @@ impl ByState {
 
     fn add(&mut self, state: BreakerState) {
         for (known, count) in STATES.iter().zip(&mut self.0) {
-            *count += u64::from(*known == state);
+            *count = count.saturating_add(u64::from(*known == state));
         }
     }
 }
