@@ -159,8 +159,11 @@ fn a_second_signal_ends_it_at_once() {
     let folder = folder(BUNDLE);
     let mut serving = Serving::start(folder.path(), &["b.yaml", "--grace-seconds", "600"]);
     let _open = half_a_request(&serving);
+    // From a terminal and from a parent that passes it on: one signal that comes twice.
+    serving.signal("TERM");
     serving.signal("TERM");
     eventually("it listens no longer", || TcpStream::connect(serving.grpc).is_err().then_some(()));
+    std::thread::sleep(std::time::Duration::from_millis(500));
     assert_eq!((serving.get("/livez").0, serving.get("/readyz")), (200, (503, "draining".into())));
     serving.signal("TERM");
     assert_eq!(serving.wait().code(), Some(1), "requests in flight were dropped");

@@ -258,21 +258,16 @@ impl BreakerRules {
                 state.see(self, verdict, now);
                 self.trips(&state.seen, now).then(|| state.open(0, now))
             }
-            Phase::HalfOpen { succeeded, .. } => {
-                match verdict {
-                    Verdict::Neutral => None,
-                    Verdict::Failure => {
-                        let again = state.reopened.saturating_add(1);
-                        Some(state.open(again, now))
-                    }
-                    // A success after its lease ended counts too: else actions that take longer
-                    // than a lease would keep the breaker half open for good.
-                    Verdict::Success => {
-                        *succeeded = succeeded.saturating_add(1);
-                        (*succeeded >= self.probes).then(|| state.become_(Phase::Closed, now))
-                    }
+            Phase::HalfOpen { succeeded, .. } => match verdict {
+                Verdict::Neutral => None,
+                Verdict::Failure => Some(state.open(state.reopened.saturating_add(1), now)),
+                // A success after its lease ended counts too: else actions that take longer
+                // than a lease would keep the breaker half open for good.
+                Verdict::Success => {
+                    *succeeded = succeeded.saturating_add(1);
+                    (*succeeded >= self.probes).then(|| state.become_(Phase::Closed, now))
                 }
-            }
+            },
             Phase::Open | Phase::ForcedOpen | Phase::Disabled => None,
         }
     }
