@@ -97,9 +97,10 @@ impl DataPlane {
         metrics::counter!(OPEN_DECISIONS_EXPIRED).absolute(self.open.expired());
         page.add(&COST_METRIC, &[("arm", Arm::Stable.name())], self.outcomes.cost());
         let own = |guard: &&Arc<Guard>| !guard.name.is_internal();
-        let breakers =
-            self.live.breakers(snapshot.guards.iter().filter(own).map(|guard| &**guard), self.at());
-        for guard in snapshot.guards.iter().filter(own) {
+        let mut guards: Vec<&Arc<Guard>> = snapshot.guards.iter().filter(own).collect();
+        guards.sort_by(|a, b| a.name.cmp(&b.name));
+        let breakers = self.live.breakers(guards.iter().map(|guard| &***guard), self.at());
+        for guard in guards {
             let (name, kind) = (guard.name.as_str(), guard.rules.type_name());
             for (shadow, enforcement) in [(false, "enforce"), (true, "shadow")] {
                 let labels = [("guardrail", name), ("type", kind), ("enforcement", enforcement)];
