@@ -2,7 +2,7 @@
 
 use super::client::Server;
 use super::exit::{Exit, Outcome};
-use super::output::{self, Output};
+use super::output::Output;
 use super::request::RequestFlags;
 use super::{answer, reply};
 use serde_json::Value;
@@ -36,11 +36,7 @@ impl Authorize {
         let request = self.request.to_send()?;
         let reply = self.server.ask(async |mut client| client.authorize(request).await)?;
         let decision = reply::decision(&reply);
-        if self.output.is_json() {
-            output::print_json(&decision);
-        } else {
-            output::print(&answer::text(&decision));
-        }
+        self.output.show(&decision, answer::text);
         Ok(exit_of(&decision))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::client::Server;
 use super::exit::{Exit, Outcome};
-use super::output::{self, Output};
+use super::output::Output;
 use super::request::RequestFlags;
 use super::{answer, reply};
 use crate::pb;
@@ -43,11 +43,7 @@ impl Budget {
         };
         let reply = self.server.ask(async |mut client| client.budget(request).await)?;
         let shown = reply::budget(&reply);
-        if self.output.is_json() {
-            output::print_json(&shown);
-        } else {
-            output::print(&answer::budget(&shown));
-        }
+        self.output.show(&shown, answer::budget);
         Ok(Exit::Fine)
     }
 }

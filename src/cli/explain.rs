@@ -3,7 +3,7 @@
 use super::authorize::exit_of;
 use super::client::Server;
 use super::exit::Outcome;
-use super::output::{self, Output};
+use super::output::Output;
 use super::request::RequestFlags;
 use super::{answer, reply};
 use crate::pb;
@@ -37,11 +37,7 @@ impl Explain {
         let request = pb::ExplainRequest { request: Some(self.request.to_send()?) };
         let reply = self.server.ask(async |mut client| client.explain(request).await)?;
         let explanation = reply::explanation(&reply);
-        if self.output.is_json() {
-            output::print_json(&explanation);
-        } else {
-            output::print(&answer::explanation(&explanation));
-        }
+        self.output.show(&explanation, answer::explanation);
         Ok(exit_of(explanation.get("decision").unwrap_or(&Value::Null)))
     }
 }

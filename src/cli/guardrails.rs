@@ -179,11 +179,7 @@ impl Operate {
         };
         let reply = self.admin.ask(async |mut client| client.operate_guardrail(sent).await)?;
         let record = operators::guardrail(&reply.guardrail.unwrap_or_default());
-        if self.output.is_json() {
-            output::print_json(&record);
-        } else {
-            output::print(&text(&record));
-        }
+        self.output.show(&record, text);
         Ok(Exit::Fine)
     }
 }

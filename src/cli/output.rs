@@ -36,6 +36,15 @@ impl Output {
         outcome
     }
 
+    /// Prints the answer: as it is for a program, else as `text` puts it for people.
+    pub fn show(self, answer: &serde_json::Value, text: impl FnOnce(&serde_json::Value) -> String) {
+        if self.is_json() {
+            print_json(answer);
+        } else {
+            print(&text(answer));
+        }
+    }
+
     /// Whether a program reads it.
     pub fn is_json(self) -> bool {
         self.format == Format::Json

@@ -2,7 +2,7 @@
 
 use super::client::Server;
 use super::exit::{Exit, Failure, Outcome};
-use super::output::{self, Output};
+use super::output::Output;
 use super::{amount, answer, reply};
 use crate::pb;
 
@@ -69,11 +69,7 @@ impl Report {
         };
         let reply = self.server.ask(async |mut client| client.report(request).await)?;
         let shown = reply::report(&reply);
-        if self.output.is_json() {
-            output::print_json(&shown);
-        } else {
-            output::print(&answer::report(&shown));
-        }
+        self.output.show(&shown, answer::report);
         Ok(match reply.result() {
             pb::ReportResult::Applied | pb::ReportResult::Renewed => Exit::Fine,
             _ => Exit::Negative,

@@ -2,7 +2,7 @@
 
 use super::client::Server;
 use super::exit::{Exit, Outcome};
-use super::output::{self, Output};
+use super::output::Output;
 use super::report::error_kind;
 use super::request::RequestFlags;
 use super::{amount, answer, reply};
@@ -69,11 +69,7 @@ impl Retry {
         };
         let reply = self.server.ask(async |mut client| client.retry_decision(request).await)?;
         let shown = reply::retry_decision(&reply);
-        if self.output.is_json() {
-            output::print_json(&shown);
-        } else {
-            output::print(&answer::retry(&shown));
-        }
+        self.output.show(&shown, answer::retry);
         let fails = reply.decision() == pb::RetryVerdict::Fail;
         Ok(if fails { Exit::Negative } else { Exit::Fine })
     }

@@ -1,7 +1,7 @@
 //! `tollgate status`
 
 use super::exit::{Exit, OrExit as _, Outcome};
-use super::output::{self, BAD, CARE, GOOD, HEAD, Output, styled};
+use super::output::{BAD, CARE, GOOD, HEAD, Output, styled};
 use super::visible;
 use anyhow::{Context as _, bail};
 use serde_json::Value;
@@ -43,11 +43,7 @@ impl Status {
 
     fn answer(&self) -> Outcome {
         let status = self.ask().or_exit(Exit::Unreachable)?;
-        if self.output.is_json() {
-            output::print_json(&status);
-        } else {
-            output::print(&text(&status));
-        }
+        self.output.show(&status, text);
         let ready = status.get("ready").and_then(Value::as_bool).unwrap_or(false);
         Ok(if ready { Exit::Fine } else { Exit::Negative })
     }

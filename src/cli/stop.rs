@@ -203,11 +203,7 @@ impl Set {
         };
         let reply = self.admin.ask(async |mut client| client.set_stop(sent).await)?;
         let stop = operators::stop(&reply.stop.unwrap_or_default());
-        if self.output.is_json() {
-            output::print_json(&stop);
-        } else {
-            output::print(&text(&stop));
-        }
+        self.output.show(&stop, text);
         Ok(Exit::Fine)
     }
 }

@@ -144,6 +144,17 @@ impl Seq for Vec<Const> {
     }
 }
 
+/// What stands at a path of at least one step; `None` where a step is missing or selects in
+/// something that is not a map.
+#[must_use]
+pub fn at_path<'a>(context: &'a dyn Fields, path: &[Box<str>]) -> Option<View<'a>> {
+    let (first, rest) = path.split_first()?;
+    rest.iter().try_fold(context.field(first)?, |value, segment| match value {
+        View::Map(fields) => fields.field(segment),
+        View::Null | View::Bool(_) | View::Number(_) | View::Str(_) | View::List(_) => None,
+    })
+}
+
 impl Fields for ConstMap {
     fn len(&self) -> usize {
         self.len()

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use tollgate_engine::decide::Request;
 use tollgate_engine::id::{Digest, RuleId};
 use tollgate_engine::model::Bind;
-use tollgate_engine::value::{Fields, Seq, View, number_to_json};
+use tollgate_engine::value::{Fields, Seq, View, at_path, number_to_json};
 
 /// What is asked, and its digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,14 +99,6 @@ fn bound(context: &dyn Fields, paths: &[Vec<Box<str>>], not_finite: &mut Map<Str
         }
     }
     Value::Object(fields)
-}
-
-fn at_path<'a>(context: &'a dyn Fields, path: &[Box<str>]) -> Option<View<'a>> {
-    let (first, rest) = path.split_first()?;
-    rest.iter().try_fold(context.field(first)?, |view, step| match view {
-        View::Map(map) => map.field(step),
-        View::Null | View::Bool(_) | View::Number(_) | View::Str(_) | View::List(_) => None,
-    })
 }
 
 fn to_json(view: View<'_>, at: &str, not_finite: &mut Map<String, Value>) -> Value {

@@ -10,7 +10,7 @@ use crate::condition::slots::{Slot, own_field};
 use crate::id::Digest;
 use crate::model::guardrail::KeyDimension;
 use crate::model::request::Request;
-use crate::value::{Fields, View, to_json};
+use crate::value::{View, at_path, to_json};
 
 /// The longest text that is kept as it is.
 pub const LONGEST: usize = 128;
@@ -279,14 +279,6 @@ fn has_separator(value: &[u8]) -> bool {
         eight.wrapping_sub(2 * EACH) & !eight & (128 * EACH) != 0
     };
     eights.iter().any(in_eight) || rest.iter().any(|byte| *byte < 2)
-}
-
-fn at_path<'a>(context: &'a dyn Fields, path: &[Box<str>]) -> Option<View<'a>> {
-    let (first, rest) = path.split_first()?;
-    rest.iter().try_fold(context.field(first)?, |value, segment| match value {
-        View::Map(fields) => fields.field(segment),
-        View::Null | View::Bool(_) | View::Number(_) | View::Str(_) | View::List(_) => None,
-    })
 }
 
 #[cfg(test)]
