@@ -58,7 +58,12 @@ pub struct Serving {
 impl Serving {
     /// Starts it and waits for the line that says that it serves.
     pub fn start(folder: &Path, args: &[&str]) -> Self {
-        let mut child = std::process::Command::new(BINARY)
+        Self::start_as(Path::new(BINARY), folder, args)
+    }
+
+    /// The same by another program, which becomes it.
+    pub fn start_as(program: &Path, folder: &Path, args: &[&str]) -> Self {
+        let mut child = std::process::Command::new(program)
             .current_dir(folder)
             .args(["serve", "--grpc", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--log-format", "json"])
             .args(args)

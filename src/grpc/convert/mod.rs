@@ -13,6 +13,7 @@ pub mod request;
 pub mod trace;
 pub mod violation;
 
+pub use amount::signed as signed_nanos;
 pub use decision::response;
 pub use request::Checked;
 pub use violation::Violations;
