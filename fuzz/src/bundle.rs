@@ -53,7 +53,9 @@ fn other_spellings(bytes: &[u8], digest: &str) {
         assert_eq!(windows.as_deref(), Some(digest), "with lines that end as those of Windows");
     }
     // YAML forgives and refuses other things than JSON; what both take means the same.
-    if let Some(as_yaml) = text.trim_start().starts_with('{').then(|| other(&format!("# YAML\n{text}"))).flatten() {
+    if let Some(as_yaml) =
+        text.trim_start().starts_with('{').then(|| other(&format!("# YAML\n{text}"))).flatten()
+    {
         assert_eq!(as_yaml, digest, "JSON that is read as YAML");
     }
 }

@@ -32,7 +32,9 @@ pub(crate) fn run(input: &[u8]) {
 fn answers(suite: &Suite) -> usize {
     let of = |ask: &Ask| match ask {
         Ask::Request(_) => 1,
-        Ask::Sequence(sequence) => sequence.steps.iter().map(|step| step.repeat as usize * each(&step.deed)).sum(),
+        Ask::Sequence(sequence) => {
+            sequence.steps.iter().map(|step| step.repeat as usize * each(&step.deed)).sum()
+        }
     };
     suite.cases.iter().map(|case| of(&case.ask)).sum()
 }

@@ -19,7 +19,10 @@ pub(crate) fn run(input: &[u8]) {
     let file = SourceFile { name: "approvers.yaml", bytes: input };
     let (approvers, findings) = Approvers::read(&file);
     places::check(&findings, &[file]);
-    assert!(approvers.is_some_and(|all| !all.is_empty()) || !findings.is_empty(), "no keys, and no reason why");
+    assert!(
+        approvers.is_some_and(|all| !all.is_empty()) || !findings.is_empty(),
+        "no keys, and no reason why"
+    );
     if let Ok(text) = std::str::from_utf8(input)
         && let Err(findings) = selector(text)
     {

@@ -15,7 +15,8 @@ use crate::requests::NOW;
 static APPROVERS: LazyLock<Approvers> = LazyLock::new(|| {
     let key = PrivateKey::from_seed(&[7; 32]).public();
     let file = format!("- {{owner: alice, roles: [approver], key: '{key}'}}");
-    let (approvers, findings) = Approvers::read(&SourceFile { name: "approvers.yaml", bytes: file.as_bytes() });
+    let (approvers, findings) =
+        Approvers::read(&SourceFile { name: "approvers.yaml", bytes: file.as_bytes() });
     approvers.unwrap_or_else(|| panic!("{findings:?}"))
 });
 
@@ -32,7 +33,11 @@ pub(crate) fn run(input: &[u8]) {
         assert!(key.to_pem().is_some_and(|pem| PrivateKey::from_pem(&pem).is_some()));
     }
     if let Some(envelope) = Envelope::parse(text) {
-        assert_eq!(Envelope::parse(&envelope.to_text()), Some(envelope), "an envelope is read as it was written");
+        assert_eq!(
+            Envelope::parse(&envelope.to_text()),
+            Some(envelope),
+            "an envelope is read as it was written"
+        );
     }
     let approval = approval();
     let wanted = Wanted {

@@ -4,7 +4,11 @@
 //! which is part of the workspace and replays `corpus/` in every run. CONTRIBUTING.md says how to add one.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a target fails by panicking")]
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a target looks at the process from outside")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a target looks at the process from outside"
+)]
 
 mod agreement;
 mod bundle;

@@ -28,7 +28,12 @@ fn replay(name: &str) {
     for path in paths {
         println!("{}", path.display());
         let input = fs::read(&path).expect("an input is a file");
-        assert!(input.len() as u64 <= MOST_BYTES, "{}: {} bytes are too many to keep", path.display(), input.len());
+        assert!(
+            input.len() as u64 <= MOST_BYTES,
+            "{}: {} bytes are too many to keep",
+            path.display(),
+            input.len()
+        );
         check(target, &input, SECONDS);
     }
     check(target, &[], SECONDS);

@@ -4,14 +4,15 @@
 use std::sync::LazyLock;
 
 use tollgate_engine::compile::{self, Compiled};
-use tollgate_engine::read::{self, Bounds, SourceFile};
 use tollgate_engine::read::request::{RequestBounds, RequestDocument};
+use tollgate_engine::read::{self, Bounds, SourceFile};
 use tollgate_engine::time::WallTime;
 
 /// 2026-11-21T08:00:00Z, a Saturday.
 pub(crate) const NOW: WallTime = WallTime::from_nanos(1_795_248_000_000_000_000);
 
-static REQUESTS: LazyLock<Vec<RequestDocument>> = LazyLock::new(|| TEXTS.iter().map(|text| document(text)).collect());
+static REQUESTS: LazyLock<Vec<RequestDocument>> =
+    LazyLock::new(|| TEXTS.iter().map(|text| document(text)).collect());
 
 /// The requests.
 pub(crate) fn all() -> &'static [RequestDocument] {
@@ -22,7 +23,8 @@ pub(crate) fn all() -> &'static [RequestDocument] {
 pub(crate) const GUARDED: &str = include_str!("guarded.yaml");
 
 static COMPILED: LazyLock<Compiled> = LazyLock::new(|| {
-    let reading = read::bundle(&[SourceFile { name: "guarded.yaml", bytes: GUARDED.as_bytes() }], &Bounds::default());
+    let reading =
+        read::bundle(&[SourceFile { name: "guarded.yaml", bytes: GUARDED.as_bytes() }], &Bounds::default());
     let bundle = reading.bundle.unwrap_or_else(|| panic!("{:?}", reading.findings));
     compile::bundle(bundle).unwrap_or_else(|findings| panic!("{findings:?}"))
 });
@@ -47,11 +49,11 @@ context: {risk_score: 90, amount: 120.5, category: spam, sender: a@b.example, em
 environment: production
 mode: auto
 priority: 5
-estimate: {cost: 0.5, tokens: 1000, compute: 3, duration_seconds: 2.5}
+estimate: {cost: 0.5, tokens: 1000, compute: 3, duration: 2.5s}
 batch_id: b1
 request_id: q1
 attempt: 2
-time_left_seconds: 10",
+time_left: 10s",
     "subject: {agent: deploy.bot, tenant: globex}
 action: {name: deploy, kind: stage, pipeline: release, stage: prod, handler: h}
 context: {environment: staging, risk_score: -1, amount: high, a: {b: {c: {d: 1}}}, ip: 10.0.0.7}

@@ -16,11 +16,6 @@ impl Rng {
         Self::of(&[seed.to_le_bytes(), index.to_le_bytes()].concat())
     }
 
-    /// Whether nothing is left to choose by.
-    pub(crate) fn is_used_up(&self) -> bool {
-        self.bytes.len() == 0
-    }
-
     /// A number from 0 to `n - 1`: one byte, or two where one is not enough.
     pub(crate) fn below(&mut self, n: usize) -> usize {
         let wide = n > 256;

@@ -61,9 +61,11 @@ fn start(dir: &Path) -> Option<Arc<DataPlane>> {
 }
 
 fn work(plane: &DataPlane, is_known: bool) {
-    let offer = Offer { name: "bundle".to_owned(), files: vec![("b.yaml".to_owned(), GUARDED.as_bytes().to_vec())] };
+    let offer =
+        Offer { name: "bundle".to_owned(), files: vec![("b.yaml".to_owned(), GUARDED.as_bytes().to_vec())] };
     let outcome = plane.offer(&offer);
-    let fits = if is_known { matches!(outcome, Outcome::Unchanged) } else { matches!(outcome, Outcome::Applied) };
+    let fits =
+        if is_known { matches!(outcome, Outcome::Unchanged) } else { matches!(outcome, Outcome::Applied) };
     assert!(fits, "{outcome:?}");
     for document in requests::all() {
         plane.authorize(&document.request(), |answer| answer.verdict.limits.len());

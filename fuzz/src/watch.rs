@@ -35,7 +35,11 @@ pub fn check(target: &Target, input: &[u8], seconds: u64) {
     });
     let begun = Instant::now();
     let ((), held) = peak_of(|| (target.run)(input));
-    assert!(!PANICKED.load(Ordering::SeqCst), "{}: a panic was caught where nobody should have to", target.name);
+    assert!(
+        !PANICKED.load(Ordering::SeqCst),
+        "{}: a panic was caught where nobody should have to",
+        target.name
+    );
     assert!(held <= MOST_MEMORY, "{}: held {held} bytes for {} of input", target.name, input.len());
     let most = Duration::from_secs(seconds);
     if begun.elapsed() > most {
@@ -52,6 +56,7 @@ fn processor_seconds() -> f64 {
     let stat = fs::read_to_string("/proc/self/stat").expect("the kernel tells what a process has used");
     // The name of the process stands in parentheses and may hold anything.
     let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
-    let used = fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<f64>().expect("a number"));
+    let used =
+        fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<f64>().expect("a number"));
     used.sum::<f64>() / TICKS
 }

@@ -40,7 +40,9 @@ pub(crate) fn run(input: &[u8]) {
         2 => decoded(bytes, Some(Shape::Requests), |sent| explain(sent, &limits)),
         3 => decoded(bytes, None, |sent| told(report(&sent, &limits).map(|(id, said)| reported(id, &said)))),
         4 => decoded(bytes, Some(Shape::Reports), |sent: pb::ReportBatchRequest| {
-            sent.reports.iter().for_each(|one| told(report(one, &limits).map(|(id, said)| reported(id, &said))));
+            sent.reports
+                .iter()
+                .for_each(|one| told(report(one, &limits).map(|(id, said)| reported(id, &said))));
         }),
         5 => decoded(bytes, Some(Shape::Request), |sent| retry(sent, &limits)),
         _ => decoded(bytes, Some(Shape::Request), |sent| budget(sent, &limits)),
@@ -70,7 +72,10 @@ fn told<T>(checked: Result<T, Violations>) {
     if let Err(wrong) = checked {
         assert!(!wrong.is_empty() && !wrong.to_string().is_empty());
         let status = tonic::Status::from(wrong);
-        assert!(status.code() == tonic::Code::InvalidArgument && status.details().len() + status.message().len() < 8 << 10);
+        assert!(
+            status.code() == tonic::Code::InvalidArgument
+                && status.details().len() + status.message().len() < 8 << 10
+        );
     }
 }
 
@@ -145,7 +150,8 @@ fn budget(mut sent: pb::BudgetRequest, limits: &Limits) {
         context: sent.context.take(),
         ..pb::AuthorizeRequest::default()
     };
-    told(Checked::without_action(facts, limits).map(|checked| {
-        PLANE.budget(&checked.request(), |answer| answer.limits.len()).is_ok()
-    }));
+    told(
+        Checked::without_action(facts, limits)
+            .map(|checked| PLANE.budget(&checked.request(), |answer| answer.limits.len()).is_ok()),
+    );
 }

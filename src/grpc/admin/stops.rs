@@ -9,9 +9,9 @@ use uuid::Uuid;
 
 use crate::data_plane::DataPlane;
 use crate::data_plane::stops::{LONGEST, MOST_STOPS, NewStop, NotSet, SHORTEST};
-use crate::grpc::convert::{Violations, signed_nanos};
 use crate::grpc::convert::operate::{check_text, stop};
 use crate::grpc::convert::violation::Place;
+use crate::grpc::convert::{Violations, signed_nanos};
 use crate::pb;
 
 pub(super) fn set(plane: &DataPlane, sent: &pb::SetStopRequest) -> Result<pb::SetStopResponse, Status> {

@@ -115,10 +115,14 @@ fn what_is_within_the_bounds_passes() {
 
 #[test]
 fn what_is_no_duration_by_the_rules_of_protobuf_is_refused_everywhere() {
-    for (seconds, nanos) in [(1, -1), (-1, 1), (0, 1_000_000_000), (0, -1_000_000_000), (i64::MIN, i32::MIN)] {
+    for (seconds, nanos) in [(1, -1), (-1, 1), (0, 1_000_000_000), (0, -1_000_000_000), (i64::MIN, i32::MIN)]
+    {
         let bad = Some(prost_types::Duration { seconds, nanos });
         let said = |place: &str, complaint: String| {
-            assert!(complaint.contains(&format!("`{place}` is {seconds} s and {nanos} ns")), "{place}: {complaint}");
+            assert!(
+                complaint.contains(&format!("`{place}` is {seconds} s and {nanos} ns")),
+                "{place}: {complaint}"
+            );
         };
         said("time_left", complaint(pb::AuthorizeRequest { time_left: bad, ..named("a") }));
         let estimate = Some(pb::Estimate { duration: bad, ..Default::default() });

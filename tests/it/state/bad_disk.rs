@@ -14,7 +14,8 @@ use crate::binary::{Serving, eventually, run};
 /// A shell that lets no file grow over 4 KiB, as a full disk would not: half of a file is written, the rest is refused.
 fn on_a_full_disk(folder: &Path) -> std::path::PathBuf {
     let path = folder.join("limited");
-    let script = format!("#!/bin/sh\ntrap '' XFSZ\nulimit -f 8\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_tollgate"));
+    let script =
+        format!("#!/bin/sh\ntrap '' XFSZ\nulimit -f 8\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_tollgate"));
     fs::write(&path, script).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     path
