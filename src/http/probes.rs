@@ -1,12 +1,14 @@
 //! `/livez`, `/readyz`, `/metrics` and `/status`: nothing here is secret.
 
-use crate::data_plane::DataPlane;
+use crate::data_plane::{self, DataPlane};
 use crate::telemetry::metrics;
+use crate::tls;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
+use serde::Serialize;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +21,16 @@ pub struct Probes {
     pub metrics: metrics::Handle,
     /// Cancelled when the process takes no more requests.
     pub draining: CancellationToken,
+    /// The certificate that serves callers, where they are served by TLS.
+    pub tls: Option<Arc<tls::Live>>,
+}
+
+/// What the process says about itself.
+#[derive(Serialize)]
+struct Status {
+    #[serde(flatten)]
+    data_plane: data_plane::Status,
+    tls: Option<tls::Status>,
 }
 
 /// The routes.
@@ -49,5 +61,6 @@ async fn scrape(State(probes): State<Probes>) -> impl IntoResponse {
 }
 
 async fn status(State(probes): State<Probes>) -> impl IntoResponse {
-    Json(probes.data_plane.status())
+    let tls = probes.tls.as_deref().map(tls::Live::status);
+    Json(Status { data_plane: probes.data_plane.status(), tls })
 }

@@ -81,6 +81,13 @@ pub const EVENT_SUBSCRIBERS: &str = "tollgate_event_subscribers";
 /// Subscribers of events that were too slow.
 pub const EVENT_SUBSCRIBERS_DROPPED: &str = "tollgate_event_subscribers_dropped_total";
 
+/// Handshakes of TLS, by `port` and `result`: `accepted`, or why not.
+pub const TLS_HANDSHAKES: &str = "tollgate_tls_handshakes_total";
+/// Looks at changed files of TLS, by `result`: `applied`, `unchanged` or `rejected`.
+pub const TLS_RELOADS: &str = "tollgate_tls_reloads_total";
+/// When the certificate that serves ends, in seconds since 1970.
+pub const TLS_EXPIRY: &str = "tollgate_tls_certificate_expiry_timestamp_seconds";
+
 /// The values of `result` in [`STATE_WRITES`].
 pub const WRITE_RESULTS: [&str; 2] = ["written", "failed"];
 /// The values of `result` in [`BUNDLE_UPDATES`].
@@ -178,6 +185,9 @@ fn describe() {
         Unit::Count,
         "Subscribers of events that were dropped since they were too slow"
     );
+    describe_counter!(TLS_HANDSHAKES, Unit::Count, "Handshakes of TLS by what came of them");
+    describe_counter!(TLS_RELOADS, Unit::Count, "Looks at changed certificates, keys and roots");
+    describe_gauge!(TLS_EXPIRY, Unit::Seconds, "When the certificate that serves ends, since 1970");
     describe_gauge!(BUNDLE_AGE, Unit::Seconds, "Age of the bundle that serves");
     describe_gauge!(
         BUNDLE_STALE,
@@ -210,6 +220,9 @@ fn start_at_zero() {
     }
     for result in ["RETRY", "RETRY_AFTER", "FAIL"] {
         counter!(RETRY_DECISIONS, "result" => result).absolute(0);
+    }
+    for result in UPDATE_RESULTS {
+        counter!(TLS_RELOADS, "result" => result).absolute(0);
     }
     for operation in OPERATIONS {
         counter!(OPERATOR_ACTIONS, "operation" => operation).absolute(0);
