@@ -81,7 +81,9 @@ impl Server {
         };
         let channel = if let Some(path) = address.strip_prefix("unix:") {
             connect_unix(endpoint("localhost")?, Path::new(path)).await
-        } else if let Some(host) = address.strip_prefix("https://").or(self.tls.is_wanted().then_some(address)) {
+        } else if let Some(host) =
+            address.strip_prefix("https://").or(self.tls.is_wanted().then_some(address))
+        {
             anyhow::ensure!(
                 !host.starts_with("http://"),
                 "`{address}` is an address without TLS; write `https://`, or leave the flags of TLS out"
@@ -99,7 +101,11 @@ impl Server {
 
     fn failure(&self, status: &Status) -> Failure {
         if let Some(said) = tls::words(status) {
-            return Failure { exit: Exit::Unreachable, error: anyhow!("{}: {said}", self.address), findings: vec![] };
+            return Failure {
+                exit: Exit::Unreachable,
+                error: anyhow!("{}: {said}", self.address),
+                findings: vec![],
+            };
         }
         let (exit, what) = match status.code() {
             Code::InvalidArgument => (Exit::Usage, "the request is not valid"),

@@ -4,7 +4,7 @@ use crate::tls::pem::File;
 use anyhow::{Context as _, bail};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore};
+use rustls::{CertificateError, ClientConfig, Error, RootCertStore};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -95,7 +95,8 @@ pub async fn connect(
     host: &str,
     tls: &Tls,
 ) -> anyhow::Result<Result<Channel, tonic::transport::Error>> {
-    let uri: http::Uri = format!("https://{host}").parse().with_context(|| format!("`{host}` is no address"))?;
+    let uri: http::Uri =
+        format!("https://{host}").parse().with_context(|| format!("`{host}` is no address"))?;
     let bare = uri.host().unwrap_or_default();
     let name = tls.tls_server_name.as_deref().unwrap_or(bare.trim_matches(['[', ']']));
     let name = ServerName::try_from(name.to_owned())
@@ -123,6 +124,16 @@ pub fn words(error: &(dyn std::error::Error + 'static)) -> Option<String> {
         if let Some(found) = found.or_else(|| error.downcast_ref::<Error>()) {
             return Some(said(found));
         }
+        // What HTTP/2 passes on of an error of its connection is the text.
+        let text = error.to_string();
+        if let Some((_, alert)) = text.split_once("received fatal alert: ") {
+            return Some(refused(alert.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default()));
+        }
+        if text.contains("frame with invalid size") {
+            return Some(
+                "what answers there speaks no HTTP/2; does it speak TLS? then write `https://`".into(),
+            );
+        }
         next = error.source();
     }
     None
@@ -131,7 +142,7 @@ pub fn words(error: &(dyn std::error::Error + 'static)) -> Option<String> {
 fn said(error: &Error) -> String {
     match error {
         Error::InvalidCertificate(why) => certificate(why),
-        Error::AlertReceived(alert) => refused(*alert),
+        Error::AlertReceived(alert) => refused(&format!("{alert:?}")),
         Error::InvalidMessage(_) => {
             "what answers there speaks no TLS; write `http://`, or give the server a certificate".into()
         }
@@ -165,23 +176,24 @@ fn certificate(error: &CertificateError) -> String {
     }
 }
 
-fn refused(alert: AlertDescription) -> String {
+/// What the server has against us, by the name of its alert.
+fn refused(alert: &str) -> String {
     match alert {
-        AlertDescription::CertificateRequired => {
+        "CertificateRequired" => {
             "the server wants a certificate of yours; give it with `--tls-cert FILE --tls-key FILE`".into()
         }
-        AlertDescription::UnknownCA => {
-            "the server does not know the authority of your certificate (`--tls-cert`); \
-             it takes those of its `tls_client_ca`"
-                .into()
+        "UnknownCA" => "the server does not know the authority of your certificate (`--tls-cert`); \
+                        it takes those of its `tls_client_ca`"
+            .into(),
+        "CertificateExpired" => {
+            "your certificate (`--tls-cert`) has expired, or is not valid yet; renew it".into()
         }
-        AlertDescription::CertificateExpired => "your certificate (`--tls-cert`) has expired; renew it".into(),
-        AlertDescription::BadCertificate | AlertDescription::CertificateUnknown => {
+        "BadCertificate" | "CertificateUnknown" => {
             "the server refuses your certificate (`--tls-cert`); its log says why".into()
         }
-        AlertDescription::UnsupportedCertificate => {
-            "your certificate (`--tls-cert`) is not for clients; issue one with the extended key usage `clientAuth`".into()
-        }
-        other => format!("the server ended TLS with the alert {other:?}; its log says why"),
+        "UnsupportedCertificate" => "your certificate (`--tls-cert`) is not for clients; issue one with the \
+                                     extended key usage `clientAuth`"
+            .into(),
+        other => format!("the server ended TLS with the alert `{other}`; its log says why"),
     }
 }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 /// Gives back a configuration that stands.
 pub(super) fn check(config: Config, settings: &Settings) -> Result<Config, Problem> {
-    let wrong = [nobody_could_ask, tls_in_part, in_the_clear, token_in_the_clear]
+    let wrong = [nobody_could_ask, tls_in_part, token_in_the_clear, in_the_clear]
         .iter()
         .find_map(|wrong| wrong(&config));
     match wrong {
@@ -36,15 +36,23 @@ fn tls_in_part(config: &Config) -> Option<Wrong> {
     };
     let (cert, key) = (config.tls_cert.is_some(), config.tls_key.is_some());
     match (cert, key) {
-        (true, false) => return lacks("tls_cert", "tls_key", "a certificate is nothing without its private key"),
-        (false, true) => return lacks("tls_key", "tls_cert", "a private key is nothing without its certificate"),
+        (true, false) => {
+            return lacks("tls_cert", "tls_key", "a certificate is nothing without its private key");
+        }
+        (false, true) => {
+            return lacks("tls_key", "tls_cert", "a private key is nothing without its certificate");
+        }
         _ => {}
     }
     if config.tls_client_ca.is_some() && !cert {
         return lacks("tls_client_ca", "tls_cert", "callers show certificates in TLS alone");
     }
     if !config.tls_client_names.is_empty() && config.tls_client_ca.is_none() {
-        return lacks("tls_client_names", "tls_client_ca", "names are as good as the authority that signs them");
+        return lacks(
+            "tls_client_names",
+            "tls_client_ca",
+            "names are as good as the authority that signs them",
+        );
     }
     None
 }

@@ -78,7 +78,8 @@ impl OptionValue for Patterns {
             return Err(Wrong::wants(format!("at most {MOST_PATTERNS} patterns")));
         }
         let read = |word: &&str| {
-            Pattern::read(word).map_err(|why| Wrong::wants(format!("patterns of names, and in `{word}` {why}")))
+            Pattern::read(word)
+                .map_err(|why| Wrong::wants(format!("patterns of names, and in `{word}` {why}")))
         };
         all.iter().map(read).collect::<Result<_, _>>().map(Self)
     }

@@ -49,7 +49,15 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { tcp: None, uds: None, uds_mode: 0o600, threads: 0, limits: Limits::default(), admin: None, tls: None }
+        Self {
+            tcp: None,
+            uds: None,
+            uds_mode: 0o600,
+            threads: 0,
+            limits: Limits::default(),
+            admin: None,
+            tls: None,
+        }
     }
 }
 

@@ -61,5 +61,6 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
 
 /// A time in seconds since 1970, for people.
 pub(super) fn shown(seconds: i64) -> String {
-    jiff::Timestamp::from_second(seconds).map_or_else(|_| "an impossible time".into(), |time| time.to_string())
+    jiff::Timestamp::from_second(seconds)
+        .map_or_else(|_| "an impossible time".into(), |time| time.to_string())
 }

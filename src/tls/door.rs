@@ -11,6 +11,7 @@ use crate::telemetry::metrics::TLS_HANDSHAKES;
 use metrics::counter;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -25,6 +26,8 @@ const SCARCE: usize = PLACES / 2;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// And how long while places are scarce.
 const HASTE: Duration = Duration::from_secs(1);
+/// Reads of what nobody wants any more.
+const MOST_UNREAD: usize = 64;
 
 /// What is served behind a door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +102,7 @@ impl Door {
     }
 
     async fn shake(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, Failure> {
-        let accept = TlsAcceptor::from(self.live.config(self.port)).accept(stream);
+        let accept = TlsAcceptor::from(self.live.config(self.port)).accept(stream).into_fallible();
         tokio::pin!(accept);
         let shaken = match timeout(HASTE, &mut accept).await {
             Ok(shaken) => shaken,
@@ -112,7 +115,13 @@ impl Door {
                 Failure::new(Kind::Timeout, why)
             })?,
         };
-        shaken.map_err(|error| Failure::of(&error))
+        match shaken {
+            Ok(stream) => Ok(stream),
+            Err((error, stream)) => {
+                let _ = timeout(HASTE, linger(stream)).await;
+                Err(Failure::of(&error))
+            }
+        }
     }
 
     /// Whether the caller's certificate has a name that is let in.
@@ -128,13 +137,29 @@ impl Door {
             return Ok(stream);
         }
         let who = certificate.who();
-        let to_caller =
-            format!("the client certificate is for {who}, which this server does not let in (`tls_client_names`)");
+        let to_caller = format!(
+            "the client certificate is for {who}, which this server does not let in (`tls_client_names`)"
+        );
         // It is a caller of a trusted authority: it is answered once, in words that reach people.
         let _ = timeout(HASTE, refused::answer(stream, self.port, to_caller)).await;
         Err(Failure::new(
             Kind::NameNotAllowed,
-            format!("its certificate is for {who}; add a pattern to `tls_client_names` if it shall be let in"),
+            format!(
+                "its certificate is for {who}; add a pattern to `tls_client_names` if it shall be let in"
+            ),
         ))
+    }
+}
+
+/// Waits for the other side to hang up: what it sent meanwhile, read by nobody, would make the system
+/// cut the connection before the alert is read.
+async fn linger(mut stream: TcpStream) {
+    let mut unread = [0; 1024];
+    if stream.shutdown().await.is_ok() {
+        for _ in 0..MOST_UNREAD {
+            if !matches!(stream.read(&mut unread).await, Ok(1..)) {
+                return;
+            }
+        }
     }
 }

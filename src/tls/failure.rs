@@ -96,7 +96,11 @@ fn refused(alert: AlertDescription) -> String {
             | AlertDescription::CertificateUnknown
             | AlertDescription::UnsupportedCertificate
     );
-    let remedy = if about_ours { "; does it know the authority of `tls_cert`, and the name it reaches us by?" } else { "" };
+    let remedy = if about_ours {
+        "; does it know the authority of `tls_cert`, and the name it reaches us by?"
+    } else {
+        ""
+    };
     format!("it refused with the alert {alert:?}{remedy}")
 }
 

@@ -201,7 +201,9 @@ impl Live {
         match aging {
             Aging::Fresh => {}
             Aging::Soon => tracing::warn!(cert, at, "the certificate ends soon; renew it"),
-            Aging::Expired => tracing::error!(cert, at, "the certificate has ended, callers refuse it; renew it"),
+            Aging::Expired => {
+                tracing::error!(cert, at, "the certificate has ended, callers refuse it; renew it")
+            }
         }
     }
 

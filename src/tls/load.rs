@@ -89,7 +89,9 @@ impl Files {
         }
         if now < certificate.not_before {
             let when = shown(certificate.not_before);
-            bail!("{cert}: the certificate is not valid before {when}; wait, or set this machine's clock right");
+            bail!(
+                "{cert}: the certificate is not valid before {when}; wait, or set this machine's clock right"
+            );
         }
         Ok(())
     }

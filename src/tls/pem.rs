@@ -56,7 +56,11 @@ impl File {
         let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.bytes).collect();
         let all = all.with_context(|| self.broken())?;
         if all.is_empty() {
-            bail!("{}: holds no certificate; {}", self.path.display(), self.hint("CERTIFICATE", "PRIVATE KEY"));
+            bail!(
+                "{}: holds no certificate; {}",
+                self.path.display(),
+                self.hint("CERTIFICATE", "PRIVATE KEY")
+            );
         }
         Ok(all)
     }
@@ -101,7 +105,9 @@ impl File {
     fn hint(&self, wanted: &str, other: &str) -> String {
         let option = self.option;
         if self.bytes.iter().all(u8::is_ascii_whitespace) {
-            return format!("it is empty; `{option}` takes PEM, blocks that begin with `-----BEGIN {wanted}-----`");
+            return format!(
+                "it is empty; `{option}` takes PEM, blocks that begin with `-----BEGIN {wanted}-----`"
+            );
         }
         if self.bytes.first() == Some(&0x30) {
             return format!("it looks like DER; `{option}` takes PEM, which `openssl` makes of it");
@@ -140,7 +146,10 @@ mod tests {
         ] {
             std::fs::write(&path, text).unwrap();
             let error = read(&File::read(&path, "tls_x").unwrap()).unwrap_err().to_string();
-            assert!(error.starts_with(&path.display().to_string()) && error.contains(want), "{text}: {error}");
+            assert!(
+                error.starts_with(&path.display().to_string()) && error.contains(want),
+                "{text}: {error}"
+            );
         }
         std::fs::write(&path, &key).unwrap();
         assert!(File::read(&path, "tls_x").unwrap().private_key().is_ok());

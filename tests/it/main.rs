@@ -17,3 +17,4 @@ mod reload;
 mod sequences;
 mod served;
 mod state;
+mod tls;
