@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tollgate_engine::read::Bounds;
 
@@ -97,8 +98,8 @@ impl Process {
         let addresses = (grpc.local_addr(), http.as_ref().map(http::Server::local_addr));
         if let Some(server) = http {
             let (data_plane, draining) = (Arc::clone(&plane), stop.clone());
-            let tls = tls.clone();
-            let router = probes::router(probes::Probes { data_plane, metrics, draining, tls });
+            let (scraping, tls) = (Arc::new(Semaphore::new(1)), tls.clone());
+            let router = probes::router(probes::Probes { data_plane, metrics, scraping, draining, tls });
             // Probes and scrapes are answered until the last request is.
             control.spawn(server.run(router, ended.clone()));
         }
