@@ -26,7 +26,7 @@ async fn a_full_disk_leaves_the_old_state_and_decisions() {
     let folder = folder(2);
     let limited = on_a_full_disk(folder.path());
     let args = [&ARGS[..], &["--state-interval-seconds", "0.02"]].concat();
-    let mut serving = Serving::start_as(&limited, folder.path(), &args);
+    let mut serving = Serving::start_as(&limited, folder.path(), "127.0.0.1:0", &args);
     let mut client = Client::connect(&serving).await;
     assert_eq!(client.ask("few").await.effect(), Effect::Allow);
     written(&serving);
