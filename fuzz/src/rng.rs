@@ -8,7 +8,7 @@ pub(crate) struct Rng {
 
 impl Rng {
     pub(crate) fn of(input: &[u8]) -> Self {
-        Self { bytes: input.to_vec().into_iter() }
+        Self { bytes: Vec::from(input).into_iter() }
     }
 
     /// As the generators make one from a seed; they are given [`Rng::of`] here.
