@@ -15,6 +15,43 @@ pub const CONFIG: &str = "TOLLGATE_CONFIG";
 /// others are read by commands that ask a running server.
 const OTHERS: [&str; 3] = [CONFIG, "TOLLGATE_ADDRESS", "TOLLGATE_STATUS_ADDRESS"];
 
+/// What OpenTelemetry calls some options, the one that wins last. They are set for all containers of
+/// a cluster alike, so that one of no use here is only a warning.
+const OPEN_TELEMETRY: [(&str, &str); 4] = [
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint"),
+    ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "otlp_endpoint"),
+    ("OTEL_EXPORTER_OTLP_CERTIFICATE", "otlp_ca_file"),
+    ("OTEL_SERVICE_NAME", "otlp_service_name"),
+];
+
+/// Variables of OpenTelemetry with values that say that those above are not for us.
+const NOT_FOR_US: [(&str, fn(&str) -> bool); 3] = [
+    ("OTEL_SDK_DISABLED", |value| value.eq_ignore_ascii_case("true")),
+    ("OTEL_TRACES_EXPORTER", |value| value == "none"),
+    ("OTEL_EXPORTER_OTLP_PROTOCOL", |value| value != "grpc"),
+];
+
+/// Applies the variables of OpenTelemetry, before ours.
+fn apply_open_telemetry(
+    variables: &[(OsString, OsString)],
+    settings: &mut Settings,
+    warnings: &mut Vec<Problem>,
+) {
+    let value = |wanted: &str| {
+        let found = variables.iter().find(|(name, _)| name == wanted);
+        found.and_then(|(_, value)| value.to_str()).filter(|value| !value.is_empty())
+    };
+    if NOT_FOR_US.iter().any(|(name, says)| value(name).is_some_and(says)) {
+        return;
+    }
+    for (name, field) in OPEN_TELEMETRY {
+        let spec = OPTIONS.iter().find(|spec| spec.field == field);
+        if let (Some(spec), Some(text)) = (spec, value(name)) {
+            settings.set(spec, text, Origin::Variable(name.into()), warnings);
+        }
+    }
+}
+
 /// Applies the variables; an empty one counts as unset. A name that no option has is only a
 /// warning: the environment is shared with others.
 pub(super) fn apply(
@@ -23,7 +60,9 @@ pub(super) fn apply(
     problems: &mut Vec<Problem>,
     warnings: &mut Vec<Problem>,
 ) {
-    for (name, value) in variables {
+    let variables: Vec<_> = variables.into_iter().collect();
+    apply_open_telemetry(&variables, settings, warnings);
+    for (name, value) in &variables {
         let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
         let origin = Origin::Variable(name.into());
         let spec = OPTIONS.iter().find(|spec| spec.variable() == name);

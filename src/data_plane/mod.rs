@@ -17,6 +17,7 @@ pub mod install;
 mod local;
 mod mark;
 pub mod operate;
+mod pulse;
 mod record;
 pub mod refusal;
 pub mod report;
@@ -63,10 +64,14 @@ use crate::telemetry::metrics;
 use crate::telemetry::outcomes::Outcomes;
 use crate::telemetry::recent::Recent;
 use mark::Mark;
+use pulse::Pulses;
 use report::Kept;
 use restart::Restart;
 use snapshot::Snapshot;
 use stops::Board;
+
+/// A serving thread says something about every second; one that was silent for so long is stuck.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// What a data plane is made with.
 #[derive(Clone, Debug)]
@@ -142,6 +147,7 @@ pub struct DataPlane {
     outcomes: Outcomes,
     /// What was counted a while ago.
     recent: Recent,
+    pulses: Pulses,
     approvals: Approvals,
 }
 
@@ -183,6 +189,7 @@ impl DataPlane {
             stops: Board::default(),
             outcomes: Outcomes::default(),
             recent: Recent::since(clock.monotonic()),
+            pulses: Pulses::default(),
             options,
             clock,
         });
@@ -230,6 +237,12 @@ impl DataPlane {
     #[must_use]
     pub const fn approvals(&self) -> &Approvals {
         &self.approvals
+    }
+
+    /// How long a serving thread has said nothing, if that is so long that it must be stuck.
+    #[must_use]
+    pub fn stuck(&self) -> Option<Duration> {
+        self.pulses.longest_silence(self.clock.monotonic()).filter(|silence| *silence >= SILENCE)
     }
 
     /// Call it once, after the last decision: what must survive a clean end is written.

@@ -18,6 +18,7 @@ use super::health;
 use super::listen::{self, Accepted, Socket};
 use super::worker::Worker;
 use crate::data_plane::DataPlane;
+use crate::telemetry::traces::Tracer;
 
 /// Connections that wait for one serving thread at most.
 const WAITING: usize = 64;
@@ -41,11 +42,21 @@ pub struct Options {
     pub limits: Limits,
     /// Serve the admin service too, for who holds this token.
     pub admin: Option<Token>,
+    /// What traces calls; `None`: nothing does.
+    pub tracer: Option<Arc<Tracer>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { tcp: None, uds: None, uds_mode: 0o600, threads: 0, limits: Limits::default(), admin: None }
+        Self {
+            tcp: None,
+            uds: None,
+            uds_mode: 0o600,
+            threads: 0,
+            limits: Limits::default(),
+            admin: None,
+            tracer: None,
+        }
     }
 }
 
@@ -55,6 +66,7 @@ pub struct Server {
     plane: Arc<DataPlane>,
     limits: Limits,
     admin: Option<Token>,
+    tracer: Option<Arc<Tracer>>,
     threads: usize,
     tcp: Option<std::net::TcpListener>,
     uds: Option<Socket>,
@@ -74,6 +86,7 @@ impl Server {
             plane,
             limits: options.limits,
             admin: options.admin,
+            tracer: options.tracer,
             threads: if options.threads == 0 { cores() } else { options.threads },
             tcp: options.tcp.map(listen::tcp).transpose()?,
             uds: options.uds.map(|path| listen::uds(&path, options.uds_mode)).transpose()?,
@@ -97,6 +110,9 @@ impl Server {
         let drain = CancellationToken::new();
         let (reporter, health) = tonic_health::server::health_reporter();
         runtime.block_on(health::set(&reporter, ServingStatus::NotServing));
+        if self.admin.is_some() {
+            runtime.block_on(health::admin(&reporter));
+        }
         let mut workers = Vec::with_capacity(self.threads);
         let mut lines = Vec::with_capacity(self.threads);
         for number in 0..self.threads {
@@ -105,6 +121,7 @@ impl Server {
                 plane: Arc::clone(&self.plane),
                 limits: self.limits,
                 admin: self.admin.clone(),
+                tracer: self.tracer.clone(),
                 health: health.clone(),
                 connections,
                 drain: drain.clone(),

@@ -17,10 +17,12 @@ use super::convert::Limits;
 use super::front::{Front, RARE_BYTES};
 use super::listen::Accepted;
 use super::patience::Patient;
+use super::traced::Traces;
 use super::wait_approval::Waiting;
 use super::{Generated, service::Service};
 use crate::data_plane::DataPlane;
 use crate::pb::{self, amplification, amplification::Allowance};
+use crate::telemetry::traces::Tracer;
 
 /// Requests in flight on one connection.
 const MAX_STREAMS: u32 = 1_024;
@@ -49,6 +51,7 @@ pub(super) struct Worker<H> {
     pub plane: Arc<DataPlane>,
     pub limits: Limits,
     pub admin: Option<Token>,
+    pub tracer: Option<Arc<Tracer>>,
     pub health: HealthServer<H>,
     pub connections: mpsc::Receiver<(Accepted, OwnedSemaphorePermit)>,
     pub drain: CancellationToken,
@@ -77,7 +80,8 @@ impl<H: Health> Worker<H> {
         let (plane, limits, aside) = (self.plane, self.limits, Aside::new(EXPLANATIONS));
         let telling = tell_of_refusals(Arc::clone(&plane));
         let waiting = Waiting::default();
-        let service = Service { plane, limits, aside, waiting, drain: drain.clone() };
+        let traces = Traces(self.tracer);
+        let service = Service { plane, limits, aside, waiting, traces, drain: drain.clone() };
         let front = front(service, self.health, self.admin)?;
         let told = drain.clone();
         let incoming =

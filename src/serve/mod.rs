@@ -5,6 +5,7 @@
 
 mod approvers;
 mod assemble;
+mod notify;
 mod signals;
 
 pub use assemble::{Process, Started};

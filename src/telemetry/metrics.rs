@@ -229,6 +229,12 @@ metrics! {
         /// The size of the newest state file.
         STATE_BYTES: Gauge "tollgate_state_bytes" [],
     }
+    "Traces" => {
+        /// Spans that the collector took.
+        SPANS_EXPORTED: Counter "tollgate_trace_spans_exported_total" [],
+        /// Spans that nobody gets, because the collector is slow, away, or refuses them.
+        SPANS_DROPPED: Counter "tollgate_trace_spans_dropped_total" [],
+    }
     "Events" => {
         /// Events that subscribers can follow.
         EVENTS: Counter "tollgate_events_total" ["type": Open("the types of events")],
