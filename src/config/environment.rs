@@ -24,12 +24,15 @@ const OPEN_TELEMETRY: [(&str, &str); 4] = [
     ("OTEL_SERVICE_NAME", "otlp_service_name"),
 ];
 
-/// Variables of OpenTelemetry with values that say that those above are not for us.
-const NOT_FOR_US: [(&str, fn(&str) -> bool); 3] = [
-    ("OTEL_SDK_DISABLED", |value| value.eq_ignore_ascii_case("true")),
-    ("OTEL_TRACES_EXPORTER", |value| value == "none"),
-    ("OTEL_EXPORTER_OTLP_PROTOCOL", |value| value != "grpc"),
-];
+/// Whether another variable of OpenTelemetry says that those above are not for us.
+fn is_not_for_us(name: &str, value: &str) -> bool {
+    match name {
+        "OTEL_SDK_DISABLED" => value.eq_ignore_ascii_case("true"),
+        "OTEL_TRACES_EXPORTER" => value == "none",
+        "OTEL_EXPORTER_OTLP_PROTOCOL" => value != "grpc",
+        _ => false,
+    }
+}
 
 /// Applies the variables of OpenTelemetry, before ours.
 fn apply_open_telemetry(
@@ -41,7 +44,8 @@ fn apply_open_telemetry(
         let found = variables.iter().find(|(name, _)| name == wanted);
         found.and_then(|(_, value)| value.to_str()).filter(|value| !value.is_empty())
     };
-    if NOT_FOR_US.iter().any(|(name, says)| value(name).is_some_and(says)) {
+    let pairs = variables.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)));
+    if pairs.filter(|(_, value)| !value.is_empty()).any(|(name, value)| is_not_for_us(name, value)) {
         return;
     }
     for (name, field) in OPEN_TELEMETRY {
