@@ -4,6 +4,7 @@ use super::client::Server;
 use super::exit::{Exit, OrExit as _, Outcome};
 use super::output::{self, BAD, GOOD, styled};
 use super::status::StatusAddress;
+use super::tls::Tls;
 use std::time::Duration;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -23,7 +24,7 @@ pub struct Healthcheck {
     /// Ask only whether the process lives, not whether a bundle serves
     #[arg(long, conflicts_with = "grpc")]
     live: bool,
-    /// Ask where requests are served instead, over gRPC: `host:port`, or `unix:/path`
+    /// Ask where requests are served instead, over gRPC: `host:port`, `https://host:port`, or `unix:/path`
     #[arg(long, value_name = "ADDR")]
     grpc: Option<String>,
     /// Which service; unless said, the whole server
@@ -32,6 +33,8 @@ pub struct Healthcheck {
     /// How long to wait for the answer
     #[arg(long, value_name = "SECONDS", default_value_t = 3)]
     timeout: u16,
+    #[command(flatten)]
+    tls: Tls,
 }
 
 impl Healthcheck {
@@ -48,7 +51,7 @@ impl Healthcheck {
 
     fn ask_grpc(&self, address: &str) -> Outcome {
         let request = HealthCheckRequest { service: self.service.clone() };
-        let server = Server::to(address.to_owned(), self.timeout);
+        let server = Server::to(address.to_owned(), self.timeout, self.tls.clone());
         let reply = server.call(async |channel| HealthClient::new(channel).check(request).await)?;
         let serving = reply.status() == ServingStatus::Serving;
         Ok(told(serving, if serving { "serving" } else { "not serving" }))

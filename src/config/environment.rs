@@ -13,7 +13,15 @@ pub const CONFIG: &str = "TOLLGATE_CONFIG";
 
 /// Variables that are no options of the server: the first names the configuration file, the
 /// others are read by commands that ask a running server.
-const OTHERS: [&str; 3] = [CONFIG, "TOLLGATE_ADDRESS", "TOLLGATE_STATUS_ADDRESS"];
+const OTHERS: [&str; 7] = [
+    CONFIG,
+    "TOLLGATE_ADDRESS",
+    "TOLLGATE_STATUS_ADDRESS",
+    "TOLLGATE_CLIENT_TLS_CA",
+    "TOLLGATE_CLIENT_TLS_CERT",
+    "TOLLGATE_CLIENT_TLS_KEY",
+    "TOLLGATE_CLIENT_TLS_SERVER_NAME",
+];
 
 /// What OpenTelemetry calls some options, the one that wins last. They are set for all containers of
 /// a cluster alike, so that one of no use here is only a warning.

@@ -21,4 +21,5 @@ mod reload;
 mod sequences;
 mod served;
 mod state;
+mod tls;
 mod traces;
