@@ -63,7 +63,8 @@ impl Container {
                 return Self { child, metrics: address("metrics"), grpc: address("grpc") };
             }
         }
-        panic!("it does not serve:\n{told}");
+        let ended = child.wait().unwrap();
+        panic!("it does not serve, {ended}:\n{told}");
     }
 }
 

@@ -148,7 +148,7 @@ async fn spans_join_the_callers_trace() {
     client.authorize_batch(traced(batch, "01")).await.unwrap();
     let bad = pb::AuthorizeRequest::default();
     assert!(client.authorize(traced(bad, "01")).await.is_err());
-    let explain = pb::ExplainRequest { request: Some(ask()), ..Default::default() };
+    let explain = pb::ExplainRequest { request: Some(ask()) };
     client.explain(traced(explain, "01")).await.unwrap();
 
     let spans = collector.spans(5).await;
