@@ -3,6 +3,8 @@
 //! Flags win over the environment, that over the file, that over the defaults. Everything that
 //! is wrong is reported, each at its place; nothing is guessed.
 
+mod consistent;
+pub mod decision_log;
 pub mod environment;
 mod file;
 pub mod flags;
@@ -17,6 +19,7 @@ pub use options::{Config, OPTIONS, Spec};
 pub use problem::{Origin, Problem, Problems};
 pub use settings::{Setting, Settings};
 
+use consistent::consistent;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -72,27 +75,6 @@ pub fn load(
             Err(Problems(problems).into())
         }
     }
-}
-
-/// What no option can say alone.
-fn consistent(config: Config, settings: &Settings) -> Result<Config, Problem> {
-    let at = |field: &str| {
-        let setting = settings.iter().find(|setting| setting.spec.field == field);
-        setting.map_or(Origin::Default, |setting| setting.origin.clone())
-    };
-    if let (Some(_), Some(grpc)) = (&config.admin_token_file, config.grpc.0)
-        && !grpc.ip().is_loopback()
-    {
-        let what = format!("the admin token would travel unencrypted to `{grpc}`, beyond this machine");
-        let remedy = "use `admin_uds` instead, or listen on loopback".to_string();
-        return Err(Problem::new(at("admin_token_file"), what).instead(Some(remedy)));
-    }
-    if config.grpc.0.is_some() || config.uds.is_some() {
-        return Ok(config);
-    }
-    let at = at("grpc");
-    let remedy = "name an address, or a socket with `uds`".to_string();
-    Err(Problem::new(at, "`grpc` is `none` and there is no `uds`: nobody could ask").instead(Some(remedy)))
 }
 
 /// A configuration is small; a file beyond this is some other file.

@@ -17,7 +17,7 @@ pub struct Wrong {
 }
 
 impl Wrong {
-    fn wants(text: impl Into<String>) -> Self {
+    pub(super) fn wants(text: impl Into<String>) -> Self {
         Self { wants: text.into(), nearest: None }
     }
 }
@@ -207,7 +207,7 @@ impl OptionValue for OnBadState {
     }
 }
 
-fn one_of<T: Copy>(text: &str, all: &[(&'static str, T)]) -> Result<T, Wrong> {
+pub(super) fn one_of<T: Copy>(text: &str, all: &[(&'static str, T)]) -> Result<T, Wrong> {
     let names = || all.iter().map(|(name, _)| *name);
     all.iter().find(|(name, _)| *name == text).map(|(_, value)| *value).ok_or_else(|| Wrong {
         wants: names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),

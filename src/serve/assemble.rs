@@ -114,6 +114,7 @@ impl Process {
         control.spawn(async move {
             let again = || {
                 source.reload();
+                data_plane.rotate_log();
                 approvers::read_again(keys.as_deref(), &data_plane);
             };
             signals.until_stop(again, &stop).await;
@@ -179,6 +180,7 @@ fn data_plane_options(config: &Config) -> anyhow::Result<data_plane::Options> {
         max_open_decisions: config.max_open_decisions.0,
         approvers: config.approver_keys.as_deref().map(approvers::read).transpose()?.unwrap_or_default(),
         max_open_approvals: config.max_open_approvals,
+        decision_log: super::recording::options(config)?,
     })
 }
 

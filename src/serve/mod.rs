@@ -5,6 +5,7 @@
 
 mod approvers;
 mod assemble;
+mod recording;
 mod signals;
 
 pub use assemble::{Process, Started};

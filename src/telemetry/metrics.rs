@@ -72,6 +72,23 @@ pub const STATE_WRITES: &str = "tollgate_state_writes_total";
 pub const STATE_AGE: &str = "tollgate_state_age_seconds";
 /// How many bytes it has.
 pub const STATE_BYTES: &str = "tollgate_state_bytes";
+/// Records of the decision log that are where they should go, or will be.
+pub const LOG_WRITTEN: &str = "tollgate_decision_log_written_total";
+/// Records of the decision log that were lost, by `reason`: `drop_newest`, `drop_oldest`, `refused` (with
+/// their actions), `too_large`, `unsent` (at the end, or since the collector never takes them) or `queue`.
+pub const LOG_DROPPED: &str = "tollgate_decision_log_dropped_total";
+/// Decisions and reports that are not recorded, since only a share of them is.
+pub const LOG_SAMPLED_OUT: &str = "tollgate_decision_log_sampled_out_total";
+/// Bytes of the decision log, as lines.
+pub const LOG_BYTES: &str = "tollgate_decision_log_bytes_total";
+/// Attempts to write or send the decision log that failed.
+pub const LOG_ERRORS: &str = "tollgate_decision_log_errors_total";
+/// Bytes of records that wait to be written.
+pub const LOG_QUEUE: &str = "tollgate_decision_log_queue_bytes";
+/// Bytes of the decision log that wait for the collector.
+pub const LOG_UNSENT: &str = "tollgate_decision_log_unsent_bytes";
+/// For how long the oldest record has waited that is not where it should go.
+pub const LOG_LAG: &str = "tollgate_decision_log_lag_seconds";
 /// Events, by `type`.
 pub const EVENTS: &str = "tollgate_events_total";
 /// Events that nobody got, since too many came at once.
@@ -170,6 +187,14 @@ fn describe() {
     describe_counter!(STATE_WRITES, Unit::Count, "Writes of the state file");
     describe_gauge!(STATE_AGE, Unit::Seconds, "Age of the newest state file");
     describe_gauge!(STATE_BYTES, Unit::Bytes, "Size of the newest state file");
+    describe_counter!(LOG_WRITTEN, Unit::Count, "Records of the decision log that were written");
+    describe_counter!(LOG_DROPPED, Unit::Count, "Records of the decision log that were lost");
+    describe_counter!(LOG_SAMPLED_OUT, Unit::Count, "Decisions and reports outside of the share recorded");
+    describe_counter!(LOG_BYTES, Unit::Bytes, "Bytes of the decision log");
+    describe_counter!(LOG_ERRORS, Unit::Count, "Attempts to write the decision log that failed");
+    describe_gauge!(LOG_QUEUE, Unit::Bytes, "Records that wait to be written to the decision log");
+    describe_gauge!(LOG_UNSENT, Unit::Bytes, "Bytes of the decision log that wait for the collector");
+    describe_gauge!(LOG_LAG, Unit::Seconds, "How long the oldest unwritten record has waited");
     describe_counter!(EVENTS, Unit::Count, "Events that subscribers can follow");
     describe_counter!(EVENTS_DROPPED, Unit::Count, "Events that nobody got, since too many came at once");
     describe_gauge!(EVENT_SUBSCRIBERS, Unit::Count, "Subscribers that follow the events");
