@@ -8,7 +8,7 @@ use tollgate_engine::model::ReasonCode;
 use super::answer::{Answer, deny};
 use super::logged::Taken;
 use super::snapshot::Snapshot;
-use super::{DataPlane, local, record};
+use super::{DataPlane, local, mark, record};
 
 /// Why everything is denied before the first bundle.
 pub(super) const NO_BUNDLE: &str =
@@ -81,7 +81,8 @@ impl DataPlane {
         at: At,
         Decided { decision, verdict, read }: Decided<'a>,
     ) -> Answer<'a> {
-        let decision_id = self.sampled(self.clock.decision_id(at.wall), &decision);
+        let decision_id = mark::with_errors(self.clock.decision_id(at.wall), decision.has_errors());
+        let decision_id = self.sampled(decision_id, &decision);
         let (decision, approval) = self.with_approval(request, decision, decision_id, at.wall);
         let mut answer = Answer {
             decision_id,

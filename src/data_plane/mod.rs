@@ -63,6 +63,7 @@ use crate::events::{self, Hub};
 use crate::telemetry::decisions::Decisions;
 use crate::telemetry::metrics;
 use crate::telemetry::outcomes::Outcomes;
+use crate::telemetry::recent::Recent;
 use mark::Mark;
 use report::Kept;
 use restart::Restart;
@@ -144,6 +145,8 @@ pub struct DataPlane {
     /// What operators have stopped.
     stops: Board,
     outcomes: Outcomes,
+    /// What was counted a while ago.
+    recent: Recent,
     approvals: Approvals,
     log: Option<Log>,
     /// Whether it was told that the log cannot be written.
@@ -192,6 +195,7 @@ impl DataPlane {
             outcomes: Outcomes::default(),
             log,
             log_failing: AtomicBool::new(false),
+            recent: Recent::since(clock.monotonic()),
             options,
             clock,
         });

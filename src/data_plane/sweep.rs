@@ -17,6 +17,7 @@ impl DataPlane {
         self.sweep_approvals();
         self.expire_stops(&snapshot);
         self.tell_of_log();
+        self.remember_counts();
         for shard in 0..self.open.shards() {
             self.open.sweep(shard, DECISIONS, at.now);
         }

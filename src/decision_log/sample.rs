@@ -5,9 +5,10 @@
 
 use uuid::Uuid;
 
-/// The byte and the bit. It is one of the random bits, and before those that may be a mark.
+/// The byte and the bit. It is one of the random bits, before those that may be a mark, and beside the
+/// one that tells of errors.
 const BYTE: usize = 11;
-const BIT: u8 = 1;
+const BIT: u8 = 2;
 
 /// The id, saying whether its decision is among this share of all.
 #[must_use]
@@ -28,8 +29,8 @@ pub fn is_kept(id: Uuid) -> bool {
 
 fn is_within(id: Uuid, share: f64) -> bool {
     let [high, low] = <[u64; 2]>::from(id.as_u64_pair());
-    // Without the bit itself, and without what may become a mark.
-    let mut z = high ^ (low >> 33).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    // Without the bits that say something, and without what may become a mark.
+    let mut z = high ^ (low >> 34).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     #[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
@@ -60,7 +61,7 @@ mod tests {
         let id = Clock::manual(now).decision_id(now);
         let (kept, left) = (mark(id, 1.0), mark(id, 0.0));
         assert!(is_kept(kept) && !is_kept(left));
-        assert_eq!(kept.as_u128() ^ left.as_u128(), 1 << (8 * (15 - BYTE)));
+        assert_eq!(kept.as_u128() ^ left.as_u128(), u128::from(BIT) << (8 * (15 - BYTE)));
         assert_eq!((kept.get_version_num(), kept.get_timestamp()), (7, id.get_timestamp()));
         assert_eq!(mark(kept, 0.3), mark(left, 0.3), "drawn from the rest alone");
     }
