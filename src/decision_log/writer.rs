@@ -236,7 +236,7 @@ impl Writer {
         }
         let mut wait = AGAIN;
         loop {
-            let batch = Batch { lines: &self.lines, last_seq: self.seq, records: self.records };
+            let batch = Batch { lines: &self.lines, records: self.records };
             match self.sink.write(&batch) {
                 Ok(()) => break self.delivered(),
                 Err(trouble) => self.failed(&trouble),

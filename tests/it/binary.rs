@@ -58,10 +58,16 @@ pub struct Serving {
 impl Serving {
     /// Starts it and waits for the line that says that it serves.
     pub fn start(folder: &Path, args: &[&str]) -> Self {
+        Self::start_into(folder, args, Stdio::inherit())
+    }
+
+    /// The same with its stdout led somewhere.
+    pub fn start_into(folder: &Path, args: &[&str], stdout: Stdio) -> Self {
         let mut child = std::process::Command::new(BINARY)
             .current_dir(folder)
             .args(["serve", "--grpc", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--log-format", "json"])
             .args(args)
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "from outside, the process runs on the time of the machine")]
 
+mod allocating;
 mod approvals;
 mod binary;
 mod check;
@@ -14,6 +15,7 @@ mod grpc;
 mod operators;
 mod parts;
 mod process;
+mod recording;
 mod prometheus;
 mod reload;
 mod sequences;

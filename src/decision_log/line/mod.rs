@@ -145,6 +145,3 @@ const fn error_kind(code: u8) -> Option<&'static str> {
         _ => return None,
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -47,13 +47,21 @@ impl std::fmt::Debug for Lines {
 }
 
 impl Lines {
-    /// The lines of a file; compressed where its name says so.
+    /// The lines of a file; compressed where its name says so, or where it was compressed meanwhile.
     ///
     /// # Errors
     /// It cannot be opened.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        let is_compressed = path.extension().is_some_and(|end| end == ZSTD);
+        let is_named_so = path.extension().is_some_and(|end| end == ZSTD);
+        let (file, is_compressed) = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !is_named_so => {
+                let mut packed = path.as_os_str().to_owned();
+                packed.push(".");
+                packed.push(ZSTD);
+                (File::open(packed).map_err(|_| error)?, true)
+            }
+            opened => (opened?, is_named_so),
+        };
         Ok(if is_compressed {
             Self::of(BufReader::new(zstd::stream::read::Decoder::new(file)?))
         } else {

@@ -16,8 +16,6 @@ pub use stdout::StdoutSink;
 pub struct Batch<'b> {
     /// Each with its end.
     pub lines: &'b [u8],
-    /// The number of the last of them.
-    pub last_seq: u64,
     /// How many are records, and not about the log itself.
     pub records: u64,
 }

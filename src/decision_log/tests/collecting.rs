@@ -192,7 +192,9 @@ fn batches_on_disk_outlive_the_process_and_keep_their_names() {
     };
     let (log, clock) = start(on_disk(), WhenFull::DropNewest);
     let mut pen = log.pen();
-    (0..50).for_each(|number| drop(decide(&mut pen, &clock, number)));
+    for number in 0..50 {
+        decide(&mut pen, &clock, number);
+    }
     until("it fails", || log.health().failing);
     log.close();
     assert_eq!(log.stats().dropped.total(), 0, "they are on the disk");
