@@ -93,7 +93,11 @@ impl Explain {
         }
         let exit = exit_of(told.get("decision").unwrap_or(&Value::Null));
         self.output.show(&told, |told| {
-            let reports = if rows.is_empty() { String::new() } else { format!("\n{}\n{rows}", styled(HEAD, "reports")) };
+            let reports = if rows.is_empty() {
+                String::new()
+            } else {
+                format!("\n{}\n{rows}", styled(HEAD, "reports"))
+            };
             answer::explanation(told) + &reports
         });
         Ok(exit)

@@ -75,11 +75,8 @@ impl Rates {
 
 impl OptionValue for WhenFull {
     fn read(text: &str, _: &str) -> Result<Self, Wrong> {
-        let all = [
-            ("drop_newest", Self::DropNewest),
-            ("drop_oldest", Self::DropOldest),
-            ("refuse", Self::Refuse),
-        ];
+        let all =
+            [("drop_newest", Self::DropNewest), ("drop_oldest", Self::DropOldest), ("refuse", Self::Refuse)];
         one_of(text, &all)
     }
 }
@@ -158,12 +155,9 @@ mod tests {
     #[test]
     fn shares_are_of_effects_and_of_rules_which_win() {
         let rates = Rates::read("ALLOW=0.25, rule:allow-read=0.5,DENY=0", "").unwrap();
-        for (effect, rule, want) in [
-            ("ALLOW", "", 0.25),
-            ("ALLOW", "allow-read", 0.5),
-            ("DENY", "other", 0.0),
-            ("THROTTLE", "", 1.0),
-        ] {
+        for (effect, rule, want) in
+            [("ALLOW", "", 0.25), ("ALLOW", "allow-read", 0.5), ("DENY", "other", 0.0), ("THROTTLE", "", 1.0)]
+        {
             assert_eq!(rates.of(effect, rule), want, "{effect} {rule}");
         }
         assert!(Rates::read("", "").unwrap().is_all() && !rates.is_all());

@@ -139,9 +139,7 @@ impl DataPlane {
     ) -> Answer<'a> {
         pen.refused();
         let (request_id, environment) = match item {
-            Item::Ask(request) => {
-                (request.request_id, request.environment_or(&self.options.environment))
-            }
+            Item::Ask(request) => (request.request_id, request.environment_or(&self.options.environment)),
             Item::Malformed { request_id, .. } => (*request_id, self.options.environment.as_str()),
         };
         self.unlogged(snapshot, request_id, environment, at)

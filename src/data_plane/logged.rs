@@ -12,6 +12,7 @@ use tollgate_engine::guardrail::{At, Guards};
 use tollgate_engine::model::ReasonCode;
 use uuid::Uuid;
 
+use super::DataPlane;
 use super::answer::{Answer, Arm, deny};
 use super::install::Offer;
 use super::operate::{Handling, operation_name};
@@ -19,7 +20,6 @@ use super::report::Reported;
 use super::retry::RetryAnswer;
 use super::snapshot::{Serving, Snapshot, State};
 use super::stops::StopView;
-use super::DataPlane;
 use crate::decision_log::record::{Asked, DecisionRecord, InBatch, Origin, ReportRecord, RetryRecord};
 use crate::decision_log::{KeyTold, Pen, Rare, sample};
 use crate::events::{self, StopChange};
@@ -204,7 +204,8 @@ impl DataPlane {
         let Some(log) = &self.log else { return 0 };
         let (version, digest) = (compiled.source().version.to_string(), compiled.digest().to_string());
         let snapshot = self.snapshot.load();
-        let before = |of: fn(&Serving) -> &str| snapshot.serving.as_deref().map(of).unwrap_or_default().to_owned();
+        let before =
+            |of: fn(&Serving) -> &str| snapshot.serving.as_deref().map(of).unwrap_or_default().to_owned();
         let fields = [
             ("version", json!(version)),
             ("digest", json!(digest)),
@@ -221,7 +222,8 @@ impl DataPlane {
     /// Keeps the text of a bundle beside the log, so that its decisions can be explained later.
     pub(super) fn log_content(&self, digest: &str, offer: &Offer) {
         let Some(log) = &self.log else { return };
-        let file = |(name, bytes): &(String, Vec<u8>)| json!({"name": name, "text": String::from_utf8_lossy(bytes)});
+        let file =
+            |(name, bytes): &(String, Vec<u8>)| json!({"name": name, "text": String::from_utf8_lossy(bytes)});
         let files: Vec<Value> = offer.files.iter().map(file).collect();
         log.keep_bundle(digest, &json!({"digest": digest, "source": offer.name, "files": files}));
     }

@@ -42,14 +42,17 @@ pub struct Hidden {
     hit: Vec<usize>,
 }
 
-/// A text shorter than this is not looked for inside of others.
+/// A text shorter than this is not looked for inside of others, and no number shorter than that.
 const LOOKED_FOR: usize = 4;
+const NUMBER_LOOKED_FOR: usize = 6;
 /// What stands for a value where no key is.
 const HIDDEN: &str = "***";
 
 /// A pointer that is none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{pointer}` is no JSON pointer into a request; write one such as `/context/card`, `*` for every name or index")]
+#[error(
+    "`{pointer}` is no JSON pointer into a request; write one such as `/context/card`, `*` for every name or index"
+)]
 pub struct BadPointer {
     pointer: String,
 }
@@ -135,7 +138,8 @@ impl Masks {
             Told::Null | Told::Bool(_) => {}
             Told::Number(_) | Told::Text(_) | Told::Own(_) => {
                 let text = plain(told);
-                let whole_only = text.len() < LOOKED_FOR || matches!(told, Told::Number(_));
+                let shortest = if matches!(told, Told::Number(_)) { NUMBER_LOOKED_FOR } else { LOOKED_FOR };
+                let whole_only = text.len() < shortest;
                 if !text.is_empty() && secrets.iter().all(|known| known.text != text) {
                     secrets.push(Secret { token: self.token(&text), text, whole_only });
                 }
@@ -182,6 +186,17 @@ impl Hidden {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.hit.is_empty()
+    }
+
+    /// What stands for a number that was hidden elsewhere; `None`: it was not. Short ones are met by
+    /// chance.
+    #[must_use]
+    pub fn scrub_number(&self, number: f64) -> Option<String> {
+        if self.secrets.is_empty() {
+            return None;
+        }
+        let text = plain(&Told::Number(number));
+        if text.len() < NUMBER_LOOKED_FOR { None } else { self.scrub(&text) }
     }
 
     /// A text without what was hidden; `None`: as it is.

@@ -25,8 +25,8 @@ mod writer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::Mutex;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ pub struct Log {
 /// What a log has done so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stats {
-    /// Records that are where they should go, or will be.
+    /// Records that are where they should go.
     pub written: u64,
     /// Bytes of these, as lines.
     pub bytes: u64,

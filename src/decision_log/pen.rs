@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 
 use tollgate_engine::decide::Request;
 
-use super::ring::Feeder;
 use super::record::{self, DecisionRecord, ReportRecord, RetryRecord};
+use super::ring::Feeder;
 use super::sample;
 use super::shared::Shared;
 use crate::config::decision_log::WhenFull;
@@ -51,7 +51,9 @@ impl Pen {
     /// must be room for the record of this one too. Nothing else is asked of a request before.
     #[must_use]
     pub fn has_room(&mut self, request: Option<&Request<'_>>, guards: usize) -> bool {
-        let Some(log) = self.log.as_ref().filter(|log| log.when_full == WhenFull::Refuse) else { return true };
+        let Some(log) = self.log.as_ref().filter(|log| log.when_full == WhenFull::Refuse) else {
+            return true;
+        };
         let need = record::most_bytes(request, guards, &mut self.text);
         let feeder = self.feeder.get_or_insert_with(|| log.feeder());
         let (bytes, count) = (self.promised.0 + need, self.promised.1 + 1);

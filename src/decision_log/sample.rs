@@ -48,7 +48,9 @@ mod tests {
     fn the_share_that_is_kept_is_the_one_that_was_asked_for() {
         let now = WallTime::from_nanos(1_700_000_000_000_000_000);
         let clock = Clock::manual(now);
-        for (share, least, most) in [(0.0, 0, 0), (0.1, 1_800, 2_200), (0.5, 9_600, 10_400), (1.0, 20_000, 20_000)] {
+        for (share, least, most) in
+            [(0.0, 0, 0), (0.1, 1_800, 2_200), (0.5, 9_600, 10_400), (1.0, 20_000, 20_000)]
+        {
             let ids = (0..20_000).map(|_| mark(clock.decision_id(now), share));
             let kept = ids.filter(|id| is_kept(*id)).count();
             assert!((least..=most).contains(&kept), "{share}: {kept}");

@@ -147,7 +147,11 @@ impl Shared {
 
     /// The rings that came since the writer asked last.
     pub fn new_taps(&self) -> Vec<Tap> {
-        if self.has_new.swap(false, Ordering::Acquire) { std::mem::take(&mut *lock(&self.new)) } else { Vec::new() }
+        if self.has_new.swap(false, Ordering::Acquire) {
+            std::mem::take(&mut *lock(&self.new))
+        } else {
+            Vec::new()
+        }
     }
 
     /// A ring whose thread is gone and that is empty.

@@ -8,8 +8,8 @@ use serde_json::Value;
 use tollgate_engine::decide::{Answer, Decision, Grant, Obligations, Read, Request, Subject};
 use tollgate_engine::guardrail::report::{Ending, Outcome};
 use tollgate_engine::guardrail::{At, Verdict};
-use tollgate_engine::model::{Phase, ReasonCode};
 use tollgate_engine::model::request::{Action, Estimate};
+use tollgate_engine::model::{Phase, ReasonCode};
 use tollgate_engine::value::ConstMap;
 
 use super::*;
@@ -138,12 +138,16 @@ pub(super) fn count(records: &[Value], kind: &str) -> u64 {
 fn of_many_threads_every_record_is_written_or_counted_as_lost() {
     const THREADS: u64 = 4;
     const EACH: u64 = 5_000;
-    for (when_full, ring) in
-        [(WhenFull::DropNewest, 8 << 10), (WhenFull::DropOldest, 8 << 10), (WhenFull::Refuse, 64 << 10), (WhenFull::DropNewest, 16 << 20)]
-    {
+    for (when_full, ring) in [
+        (WhenFull::DropNewest, 8 << 10),
+        (WhenFull::DropOldest, 8 << 10),
+        (WhenFull::Refuse, 64 << 10),
+        (WhenFull::DropNewest, 16 << 20),
+    ] {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::system();
-        let log = Log::start(options(Target::Files(files(dir.path())), when_full, ring), Uuid::nil(), &clock).unwrap();
+        let log = Log::start(options(Target::Files(files(dir.path())), when_full, ring), Uuid::nil(), &clock)
+            .unwrap();
         std::thread::scope(|scope| {
             for _ in 0..THREADS {
                 let (mut pen, clock) = (log.pen(), clock.clone());
@@ -162,7 +166,8 @@ fn of_many_threads_every_record_is_written_or_counted_as_lost() {
         assert_eq!(count(&records, "lost"), stats.dropped.total(), "{when_full:?}");
         let mut newest: HashMap<u64, u64> = HashMap::new();
         for record in records.iter().filter(|record| record["kind"] == "decision") {
-            let (thread, number) = (record["thread"].as_u64().unwrap(), record["request"]["context"]["n"].as_u64().unwrap());
+            let (thread, number) =
+                (record["thread"].as_u64().unwrap(), record["request"]["context"]["n"].as_u64().unwrap());
             let before = newest.insert(thread, number);
             assert!(before.is_none_or(|before| before < number), "of a thread in its order: {record}");
         }
@@ -203,7 +208,13 @@ fn a_report_stands_behind_its_decision_whichever_thread_brings_it() {
             for id in ids {
                 let at = At { now: clock.moment(), wall: clock.wall() };
                 let outcome = Outcome::of(Ending::Success);
-                second.report(&ReportRecord { at, id, outcome: Some(&outcome), result: "APPLIED", within: None });
+                second.report(&ReportRecord {
+                    at,
+                    id,
+                    outcome: Some(&outcome),
+                    result: "APPLIED",
+                    within: None,
+                });
             }
         })
     };
@@ -246,7 +257,8 @@ fn files_are_rotated_compressed_and_deleted_and_nothing_is_lost_on_the_way() {
     assert!(names().len() > 3, "{:?}", names());
     // The next run compresses what was left, and keeps no more than it should.
     let few = Files { keep_files: 2, ..small };
-    let log = Log::start(options(Target::Files(few), WhenFull::DropNewest, 4 << 20), Uuid::nil(), &clock).unwrap();
+    let log =
+        Log::start(options(Target::Files(few), WhenFull::DropNewest, 4 << 20), Uuid::nil(), &clock).unwrap();
     until("the old ones are compressed and deleted", || {
         let names = names();
         let plain = names.iter().filter(|path| path.extension().is_some_and(|end| end == "jsonl")).count();
@@ -273,7 +285,12 @@ fn a_new_file_is_begun_when_somebody_takes_it_away_or_asks() {
     until("it is written", || (log.stats().written == 2).then_some(()));
     log.rotate();
     decide(&mut pen, &clock, 2);
-    until("a third file", || names().iter().find(|path| **path != second && path.extension().is_some_and(|end| end == "jsonl")).cloned());
+    until("a third file", || {
+        names()
+            .iter()
+            .find(|path| **path != second && path.extension().is_some_and(|end| end == "jsonl"))
+            .cloned()
+    });
     log.close();
     let text = std::fs::read_to_string(dir.path().join("taken-away")).unwrap();
     assert_eq!(text.lines().count(), 2, "its start, and the first decision: {text}");

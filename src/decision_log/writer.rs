@@ -11,7 +11,7 @@ use tollgate_engine::time::WallTime;
 use super::edition::Edition;
 use super::line::{self, Place, Writes};
 use super::rare::Rare;
-use super::ring::{Tap, Taken};
+use super::ring::{Taken, Tap};
 use super::shared::{Shared, lock};
 use super::sink::{Batch, Sink, Trouble};
 use crate::clock::Clock;
@@ -102,9 +102,9 @@ impl Writer {
         self.own("end", &json!({}));
         self.deliver(ends.or(Some(0)));
         let left = self.sink.finish(ends.unwrap_or(0));
+        self.arrived(0);
         if left > 0 {
             self.shared.counts.unsent.fetch_add(left, Ordering::Relaxed);
-            self.shared.counts.written.fetch_sub(left, Ordering::Relaxed);
             tracing::error!(records = left, "the decision log ends with records that could not be written");
         }
     }
@@ -256,8 +256,13 @@ impl Writer {
     }
 
     fn delivered(&mut self) {
-        self.shared.counts.written.fetch_add(self.records, Ordering::Relaxed);
+        self.arrived(self.records);
         self.shared.counts.bytes.fetch_add(self.lines.len() as u64, Ordering::Relaxed);
+    }
+
+    fn arrived(&mut self, taken: u64) {
+        let arrived = self.sink.arrived(taken);
+        self.shared.counts.written.fetch_add(arrived, Ordering::Relaxed);
     }
 
     fn given_up(&mut self) {
@@ -279,8 +284,8 @@ impl Writer {
         let given_up = self.sink.given_up();
         if given_up > 0 {
             self.shared.counts.unsent.fetch_add(given_up, Ordering::Relaxed);
-            self.shared.counts.written.fetch_sub(given_up, Ordering::Relaxed);
         }
+        self.arrived(0);
         let (bytes, oldest) = self.sink.backlog();
         self.shared.counts.backlog.store(bytes, Ordering::Relaxed);
         if let Some(oldest) = oldest {
@@ -295,7 +300,11 @@ impl Writer {
         lock(&self.shared.health).failing = Some(trouble.to_string());
         if self.told_of_failure.is_none_or(|told| now.saturating_sub(told) > TELL_AGAIN) {
             let (why, when_full) = (trouble.to_string(), self.when_full());
-            tracing::error!(why, when_full, "the decision log cannot be written; what waits is kept and tried again");
+            tracing::error!(
+                why,
+                when_full,
+                "the decision log cannot be written; what waits is kept and tried again"
+            );
             self.told_of_failure = Some(now);
         }
     }

@@ -53,8 +53,7 @@ fn target(config: &Config) -> Option<Target> {
 
 fn hash_key(path: &Path) -> anyhow::Result<HashKey> {
     let shown = path.display();
-    let bytes =
-        std::fs::read(path).with_context(|| format!("{shown}: the key of masks cannot be read"))?;
+    let bytes = std::fs::read(path).with_context(|| format!("{shown}: the key of masks cannot be read"))?;
     let secret = bytes.trim_ascii();
     ensure!(
         secret.len() >= SHORTEST_KEY,

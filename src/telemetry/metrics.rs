@@ -230,7 +230,7 @@ metrics! {
         STATE_BYTES: Gauge "tollgate_state_bytes" [],
     }
     "Decision log" => {
-        /// Records of the decision log that are where they should go, or will be. 0 without a log.
+        /// Records of the decision log that are where they should go: in a file, or with the collector.
         LOG_WRITTEN: Counter "tollgate_decision_log_written_total" [],
         /// Records of the decision log that were lost: for want of room (`drop_newest`, `drop_oldest`,
         /// `too_large`, `queue`), together with the action (`refused`), or since nobody took them

@@ -42,7 +42,8 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 fn request<'a>(context: &'a ConstMap, none: &'a Vec<Box<str>>) -> Request<'a> {
-    let subject = Subject { agent: "inbox", user: "alice", tenant: "", app: "", workflow: "", run: "", roles: none };
+    let subject =
+        Subject { agent: "inbox", user: "alice", tenant: "", app: "", workflow: "", run: "", roles: none };
     let action = Action {
         name: "send",
         kind: None,

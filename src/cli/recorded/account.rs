@@ -40,14 +40,25 @@ fn rules(record: &Value, log: &Path, from: Option<&Path>) -> anyhow::Result<Valu
     let Some(asked) = record.get("request") else { bail!("the request was malformed, so no rule was asked") };
     let compiled = compiled(text(record, "/decision/bundle/digest"), log, from)?;
     let document = document(asked)?;
-    let rule = compiled.source().rules.iter().find(|rule| rule.id.as_str() == text(record, "/read/grant/accepted_for"));
+    let rule = compiled
+        .source()
+        .rules
+        .iter()
+        .find(|rule| rule.id.as_str() == text(record, "/read/grant/accepted_for"));
     let grant = rule.map_or(Grant::None, |rule| Grant::Accepted(&rule.id));
     let request = Request { grant, dry_run: true, ..document.request() };
     let now = text(record, "/time").parse::<jiff::Timestamp>().context("the record has no time")?;
     let usage = usage(record);
     // What the request names itself wins over it, as it did then.
     let environment = text(record, "/decision/bundle/environment");
-    let told = explain(&compiled, &request, environment, WallTime::from(now), usage.as_ref(), &mut Scratch::default());
+    let told = explain(
+        &compiled,
+        &request,
+        environment,
+        WallTime::from(now),
+        usage.as_ref(),
+        &mut Scratch::default(),
+    );
     Ok(answer::traces(&told.rules))
 }
 
@@ -68,9 +79,11 @@ fn compiled(digest: &str, log: &Path, from: Option<&Path>) -> anyhow::Result<Com
 fn kept(digest: &str, log: &Path) -> anyhow::Result<Compiled> {
     let dir: PathBuf = if log.is_dir() { log.into() } else { log.parent().unwrap_or(log).into() };
     let path = dir.join(BUNDLES).join(format!("{}.json", digest.replace(':', "-")));
-    let missing = || format!("{}: the bundle that decided is not there; name it with `--bundle`", path.display());
+    let missing =
+        || format!("{}: the bundle that decided is not there; name it with `--bundle`", path.display());
     let kept: Value = serde_json::from_slice(&std::fs::read(&path).with_context(missing)?)?;
-    let file = |file: &Value| Some((file.get("name")?.as_str()?.to_owned(), file.get("text")?.as_str()?.into()));
+    let file =
+        |file: &Value| Some((file.get("name")?.as_str()?.to_owned(), file.get("text")?.as_str()?.into()));
     let files = kept.get("files").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let files: Vec<(String, Vec<u8>)> = files.iter().filter_map(file).collect();
     let compiled = bundle::check_files(&files, &generous()).compiled;
@@ -105,7 +118,9 @@ fn document(asked: &Value) -> anyhow::Result<RequestDocument> {
     };
     let reading = request::read(&SourceFile { name: "the record", bytes: &bytes }, &bounds);
     let why = || reading.findings.first().map(|found| found.message.to_string()).unwrap_or_default();
-    let Some(document) = reading.request.clone() else { bail!("the request of the record cannot be read: {}", why()) };
+    let Some(document) = reading.request.clone() else {
+        bail!("the request of the record cannot be read: {}", why())
+    };
     Ok(document)
 }
 

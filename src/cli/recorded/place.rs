@@ -31,7 +31,9 @@ impl LogPlace {
     /// None was given.
     pub fn path(&self) -> Result<&Path, Failure> {
         self.log.as_deref().ok_or_else(|| {
-            Failure::usage("which decision log? name its directory with `--log`, or set TOLLGATE_DECISION_LOG_DIR")
+            Failure::usage(
+                "which decision log? name its directory with `--log`, or set TOLLGATE_DECISION_LOG_DIR",
+            )
         })
     }
 
@@ -48,7 +50,8 @@ impl LogPlace {
     ) -> Result<(), Failure> {
         let path = self.path()?;
         let mut pass = Pass { needle, is_new: true, told: 0, untold: 0, last: HashMap::new(), each };
-        let ended = if path.is_dir() { folder(path, following, &mut pass) } else { file(path, following, &mut pass) };
+        let ended =
+            if path.is_dir() { folder(path, following, &mut pass) } else { file(path, following, &mut pass) };
         pass.summary();
         ended
     }
@@ -116,7 +119,9 @@ impl Pass<'_> {
                 // Its writer may be at it.
                 Some(Read::Torn { .. }) if grows => {}
                 Some(Read::Torn { line, bytes }) => {
-                    let what = format!("the file ends within a line, after {bytes} bytes of it: its writer was cut off");
+                    let what = format!(
+                        "the file ends within a line, after {bytes} bytes of it: its writer was cut off"
+                    );
                     self.note(&format!("{}:{line}: {what}", path.display()));
                 }
             }
@@ -178,7 +183,9 @@ fn folder(dir: &Path, following: Following, pass: &mut Pass<'_>) -> Result<(), F
                 Ok(lines) => here = Some((path, lines)),
                 // It was compressed or deleted meanwhile.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error).with_context(|| path.display().to_string()).or_exit(Exit::Unreachable),
+                Err(error) => {
+                    return Err(error).with_context(|| path.display().to_string()).or_exit(Exit::Unreachable);
+                }
             },
             None if pass.end() && following == Following::Yes => std::thread::sleep(LOOK),
             None => return Ok(()),

@@ -70,7 +70,8 @@ impl Wanted {
             let text = text.as_deref();
             text.map(|text| {
                 time(text, now).ok_or_else(|| {
-                    let what = "is no time; write one such as `2026-11-21T09:30:00Z`, or `15m` for 15 minutes ago";
+                    let what =
+                        "is no time; write one such as `2026-11-21T09:30:00Z`, or `15m` for 15 minutes ago";
                     Failure::usage(format!("--{flag}: `{text}` {what}"))
                 })
             })
@@ -95,7 +96,9 @@ impl Filter<'_> {
         let at = |pointer: &str| record.pointer(pointer).and_then(Value::as_str);
         let is = |wanted: &Option<String>, pointers: &[&str]| {
             wanted.as_deref().is_none_or(|wanted| {
-                pointers.iter().any(|pointer| at(pointer).is_some_and(|text| text.eq_ignore_ascii_case(wanted)))
+                pointers
+                    .iter()
+                    .any(|pointer| at(pointer).is_some_and(|text| text.eq_ignore_ascii_case(wanted)))
             })
         };
         let wanted = self.wanted;

@@ -136,7 +136,10 @@ impl<'o> Json<'o> {
             Told::Null => self.out.extend_from_slice(b"null"),
             Told::Bool(true) => self.out.extend_from_slice(b"true"),
             Told::Bool(false) => self.out.extend_from_slice(b"false"),
-            Told::Number(number) => self.double(*number),
+            Told::Number(number) => match self.hidden.scrub_number(*number) {
+                Some(clean) => self.quoted(&clean),
+                None => self.double(*number),
+            },
             Told::Text(text) => match self.hidden.scrub(text) {
                 Some(clean) => self.quoted(&clean),
                 None => self.quoted(text),

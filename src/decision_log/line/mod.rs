@@ -9,7 +9,7 @@ mod retry;
 
 use std::fmt::Write as _;
 
-use tollgate_engine::time::WallTime;
+use tollgate_engine::time::{Moment, WallTime};
 use uuid::Uuid;
 
 use super::code::Take;
@@ -109,7 +109,7 @@ fn head(json: &mut Json<'_>, writes: &Writes, place: Place, kind: &str, wall: Wa
     if let Some(thread) = place.thread {
         json.whole("thread", thread as u64);
     }
-    json.whole("at_ns", place.stamp);
+    json.whole("at_ns", place.stamp.saturating_sub(Moment::START.nanos()));
 }
 
 fn told_key(json: &mut Json<'_>, shown: &[(String, String)]) {

@@ -31,4 +31,3 @@ pub fn tell(json: &mut Json<'_>, writes: &Writes, place: Place, take: &mut Take<
         Some(())
     })
 }
-

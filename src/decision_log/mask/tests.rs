@@ -54,7 +54,7 @@ fn what_is_hidden_is_hidden_where_it_is_repeated() {
         ("run-of-alice", Some("run-of-***")),
         ("paid with 5500-0001 by alice", Some("paid with *** by ***")),
         ("4711", Some("***")),
-        // A number is looked for as a whole only: counts hold the same digits.
+        // A short number is looked for as a whole only: it is met by chance.
         ("14711", None),
         ("bob", None),
     ] {

@@ -157,6 +157,10 @@ impl Sink for CollectorSink {
         (self.spool.bytes() + self.open_bytes(), oldest)
     }
 
+    fn arrived(&mut self, _: u64) -> u64 {
+        self.spool.take_arrived()
+    }
+
     fn given_up(&mut self) -> u64 {
         self.spool.take_given_up()
     }

@@ -186,8 +186,7 @@ pub fn keep_bundle(dir: &Path, digest: &str, content: &serde_json::Value) -> any
     let path = folder.join(format!("{}.json", digest.replace(':', "-")));
     // Also one that is there: it is of use again, so that it is not the oldest.
     let beside = path.with_extension("tmp");
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
     serde_json::to_writer(io::BufWriter::new(&mut file), content)?;
     file.flush()?;
     Ok(fs::rename(&beside, &path)?)

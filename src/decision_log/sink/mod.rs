@@ -75,6 +75,12 @@ pub trait Sink: Send {
         (0, None)
     }
 
+    /// Records that are where they should go since it was asked last: those that were just taken, or of
+    /// those that were taken a while ago those that have arrived.
+    fn arrived(&mut self, taken: u64) -> u64 {
+        taken
+    }
+
     /// Records that were taken and are given up since it was asked last.
     fn given_up(&mut self) -> u64 {
         0

@@ -92,8 +92,8 @@ impl Sender {
             match self.send(&parcel).await {
                 Ok(()) => {
                     (failures, refusals) = (0, 0);
+                    self.spool.sent();
                     self.spool.works();
-                    self.spool.done();
                 }
                 Err(failed) => {
                     failures += 1;

@@ -45,6 +45,7 @@ pub struct Spool {
     pub came: Notify,
     ended: AtomicBool,
     failures: AtomicU64,
+    arrived: AtomicU64,
     given_up: AtomicU64,
     trouble: Mutex<Option<String>>,
 }
@@ -56,13 +57,24 @@ impl Spool {
         self.came.notify_one();
     }
 
-    /// The oldest, which stays until it is [`Spool::done`].
+    /// The oldest, which stays until it was [`Spool::sent`] or is given up.
     pub fn first(&self) -> Option<Parcel> {
         lock(&self.waiting).front().cloned()
     }
 
+    /// The oldest has arrived.
+    pub fn sent(&self) {
+        let records = self.first().map_or(0, |parcel| parcel.records);
+        self.arrived.fetch_add(records, Ordering::Relaxed);
+        self.done();
+    }
+
+    pub fn take_arrived(&self) -> u64 {
+        self.arrived.swap(0, Ordering::Relaxed)
+    }
+
     /// The oldest was sent, or is given up.
-    pub fn done(&self) {
+    fn done(&self) {
         if let Some(parcel) = lock(&self.waiting).pop_front() {
             self.bytes.fetch_sub(parcel.bytes, Ordering::Relaxed);
             if let Content::File(path) = parcel.content

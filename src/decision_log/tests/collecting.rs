@@ -31,12 +31,8 @@ impl Collecting {
     fn start(mood: Mood) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/decisions", listener.local_addr().unwrap());
-        let collecting = Self {
-            url,
-            mood: Arc::new(Mutex::new(mood)),
-            taken: Arc::default(),
-            asked: Arc::default(),
-        };
+        let collecting =
+            Self { url, mood: Arc::new(Mutex::new(mood)), taken: Arc::default(), asked: Arc::default() };
         let (mood, taken, asked) =
             (Arc::clone(&collecting.mood), Arc::clone(&collecting.taken), Arc::clone(&collecting.asked));
         std::thread::spawn(move || {
@@ -131,7 +127,13 @@ fn start(collector: Collector, when_full: WhenFull) -> (Log, Clock) {
 
 #[test]
 fn whatever_ails_a_collector_all_records_arrive_once_it_is_well() {
-    for mood in [Mood::Says("500 Oh No"), Mood::Says("503 Later\r\nretry-after: 1"), Mood::Hangs, Mood::Closes, Mood::Says("401 Who")] {
+    for mood in [
+        Mood::Says("500 Oh No"),
+        Mood::Says("503 Later\r\nretry-after: 1"),
+        Mood::Hangs,
+        Mood::Closes,
+        Mood::Says("401 Who"),
+    ] {
         let collecting = Collecting::start(mood);
         let (log, clock) = start(collector(&collecting.url), WhenFull::DropNewest);
         let mut pen = log.pen();

@@ -53,7 +53,11 @@ fn while_nothing_can_be_written_the_policy_holds_and_afterwards_all_is_well() {
         }
         log.close();
         let stats = log.stats();
-        assert_eq!((stats.written + stats.dropped.total(), stats.dropped.total()), (most + 10, lost), "{when_full:?}");
+        assert_eq!(
+            (stats.written + stats.dropped.total(), stats.dropped.total()),
+            (most + 10, lost),
+            "{when_full:?}"
+        );
         let text = String::from_utf8(taken.lock().unwrap().clone()).unwrap();
         let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(count(&records, "decision"), stats.written);
