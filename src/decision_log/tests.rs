@@ -265,7 +265,6 @@ fn files_are_rotated_compressed_and_deleted_and_nothing_is_lost_on_the_way() {
         (names.len() <= 3 && plain == 1).then_some(())
     });
     log.close();
-    assert!(!all(dir.path()).is_empty());
 }
 
 #[test]
