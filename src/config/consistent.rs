@@ -1,75 +1,119 @@
-//! What no option can say alone.
+//! What no option can say alone: whether what they say together stands.
 
 use super::options::Config;
 use super::problem::{Origin, Problem};
 use super::settings::Settings;
+use std::net::SocketAddr;
 
-/// The configuration, if its options go together.
-pub(super) fn consistent(config: Config, settings: &Settings) -> Result<Config, Problem> {
-    let at = |field: &str| {
-        let setting = settings.iter().find(|setting| setting.spec.field == field);
-        setting.map_or(Origin::Default, |setting| setting.origin.clone())
-    };
-    let wrong = |field: &str, what: String, remedy: &str| {
-        Problem::new(at(field), what).instead(Some(remedy.to_owned()))
-    };
-    if let (Some(_), Some(grpc)) = (&config.admin_token_file, config.grpc.0)
-        && !grpc.ip().is_loopback()
-    {
-        let what = format!("the admin token would travel unencrypted to `{grpc}`, beyond this machine");
-        return Err(wrong("admin_token_file", what, "use `admin_uds` instead, or listen on loopback"));
+/// Gives back a configuration that stands.
+pub(super) fn check(config: Config, settings: &Settings) -> Result<Config, Problem> {
+    let wrong = [nobody_could_ask, tls_in_part, token_in_the_clear, in_the_clear, super::log_place::wrong]
+        .iter()
+        .find_map(|wrong| wrong(&config));
+    match wrong {
+        None => Ok(config),
+        Some((field, what, remedy)) => {
+            let setting = settings.iter().find(|setting| setting.spec.field == field);
+            let at = setting.map_or(Origin::Default, |setting| setting.origin.clone());
+            Err(Problem::new(at, what).instead(Some(remedy)))
+        }
     }
-    if let Some((field, what, remedy)) = log(&config) {
-        return Err(wrong(field, what, remedy));
-    }
-    if config.grpc.0.is_some() || config.uds.is_some() {
-        return Ok(config);
-    }
-    let what = "`grpc` is `none` and there is no `uds`: nobody could ask".to_owned();
-    Err(wrong("grpc", what, "name an address, or a socket with `uds`"))
 }
 
-/// What is wrong with the decision log: the option, what, and what to do instead.
-fn log(config: &Config) -> Option<(&'static str, String, &'static str)> {
-    let places = [
-        ("decision_log_dir", config.decision_log_dir.is_some()),
-        ("decision_log_url", config.decision_log_url.0.is_some()),
-        ("decision_log_stdout", config.decision_log_stdout),
-    ];
-    let mut named = places.iter().filter(|(_, is_named)| *is_named).map(|(name, _)| *name);
-    let place = named.next();
-    if let (Some(first), Some(second)) = (place, named.next()) {
-        let what = format!("`{first}` is set too: the decision log goes to one place");
-        return Some((second, what, "leave one of them out"));
-    }
-    let needs = [
-        ("decision_log_mask", !config.decision_log_mask.0.is_empty()),
-        ("decision_log_sample", !config.decision_log_sample.is_all()),
-        ("decision_log_mask_key_file", config.decision_log_mask_key_file.is_some()),
-    ];
-    if let (None, Some((name, _))) = (place, needs.iter().find(|(_, is_set)| *is_set)) {
-        let what = format!("`{name}` is set, and there is no decision log");
-        return Some((name, what, "say where it goes, with `decision_log_dir` for example"));
-    }
-    let of_collector = [
-        ("decision_log_auth_file", config.decision_log_auth_file.is_some()),
-        ("decision_log_ca_file", config.decision_log_ca_file.is_some()),
-        ("decision_log_buffer_dir", config.decision_log_buffer_dir.is_some()),
-    ];
-    let Some(url) = &config.decision_log_url.0 else {
-        let (name, _) = of_collector.iter().find(|(_, is_set)| *is_set)?;
-        let what = format!("`{name}` is about a collector, and there is none");
-        return Some((name, what, "name one with `decision_log_url`"));
+/// The option that is wrong, what is wrong with it, and the remedy.
+type Wrong = (&'static str, String, String);
+
+fn nobody_could_ask(config: &Config) -> Option<Wrong> {
+    (config.grpc.0.is_none() && config.uds.is_none()).then(|| {
+        let what = "`grpc` is `none` and there is no `uds`: nobody could ask";
+        ("grpc", what.into(), "name an address, or a socket with `uds`".into())
+    })
+}
+
+fn tls_in_part(config: &Config) -> Option<Wrong> {
+    let lacks = |field: &'static str, other: &str, why: &str| {
+        Some((field, format!("`{field}` is set and `{other}` is not: {why}"), format!("name `{other}` too")))
     };
-    let is_plain = url.scheme_str() == Some("http");
-    if is_plain && config.decision_log_auth_file.is_some() && !is_loopback(url.host().unwrap_or_default()) {
-        let what = format!("the token would travel unencrypted to `{url}`, beyond this machine");
-        return Some(("decision_log_auth_file", what, "use `https`"));
+    let (cert, key) = (config.tls_cert.is_some(), config.tls_key.is_some());
+    match (cert, key) {
+        (true, false) => {
+            return lacks("tls_cert", "tls_key", "a certificate is nothing without its private key");
+        }
+        (false, true) => {
+            return lacks("tls_key", "tls_cert", "a private key is nothing without its certificate");
+        }
+        _ => {}
+    }
+    if config.tls_client_ca.is_some() && !cert {
+        return lacks("tls_client_ca", "tls_cert", "callers show certificates in TLS alone");
+    }
+    if !config.tls_client_names.is_empty() && config.tls_client_ca.is_none() {
+        return lacks(
+            "tls_client_names",
+            "tls_client_ca",
+            "names are as good as the authority that signs them",
+        );
     }
     None
 }
 
-fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+fn in_the_clear(config: &Config) -> Option<Wrong> {
+    if config.tls_cert.is_some() || config.insecure_listen_in_cleartext {
+        return None;
+    }
+    let (field, address) = config.callers().find(|(_, address)| is_beyond(*address))?;
+    let what = format!("`{field}` would listen in the clear on `{address}`, beyond this machine");
+    let remedy = "give it a certificate (`tls_cert`, `tls_key`), or listen on loopback or a Unix socket (`uds`), \
+                  or say `insecure_listen_in_cleartext` if nobody else can be on that network";
+    Some((field, what, remedy.into()))
+}
+
+fn token_in_the_clear(config: &Config) -> Option<Wrong> {
+    let address = config.grpc.0.filter(|address| is_beyond(*address))?;
+    (config.admin_token_file.is_some() && config.tls_cert.is_none()).then(|| {
+        let what = format!("the admin token would travel unencrypted to `{address}`, beyond this machine");
+        let remedy = "give gRPC a certificate (`tls_cert`, `tls_key`), use `admin_uds`, or listen on loopback; \
+                      `insecure_listen_in_cleartext` does not help here";
+        ("admin_token_file", what, remedy.into())
+    })
+}
+
+/// Whether others than this machine can reach it: a wildcard is every address.
+fn is_beyond(address: SocketAddr) -> bool {
+    !address.ip().to_canonical().is_loopback()
+}
+
+impl Config {
+    /// The ports that callers use, by option. Probes and metrics are not among them: they hold
+    /// nothing secret, and what scrapes them comes from elsewhere.
+    pub fn callers(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+        [("grpc", self.grpc.0)].into_iter().filter_map(|(field, address)| Some((field, address?)))
+    }
+
+    /// Those of them that others can reach and that do not speak TLS.
+    pub fn in_the_clear(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+        let tls = self.tls_cert.is_some();
+        self.callers().filter(move |(_, address)| !tls && is_beyond(*address))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wildcard_is_beyond_this_machine() {
+        for (address, beyond) in [
+            ("127.0.0.1:1", false),
+            ("127.9.9.9:1", false),
+            ("[::1]:1", false),
+            ("[::ffff:127.0.0.1]:1", false),
+            ("0.0.0.0:1", true),
+            ("[::]:1", true),
+            ("10.0.0.7:1", true),
+            ("[fe80::1]:1", true),
+        ] {
+            assert_eq!(is_beyond(address.parse().unwrap()), beyond, "{address}");
+        }
+    }
 }

@@ -8,6 +8,8 @@ pub mod decision_log;
 pub mod environment;
 mod file;
 pub mod flags;
+pub mod identity;
+mod log_place;
 pub mod options;
 pub mod page;
 pub mod problem;
@@ -19,7 +21,6 @@ pub use options::{Config, OPTIONS, Spec};
 pub use problem::{Origin, Problem, Problems};
 pub use settings::{Setting, Settings};
 
-use consistent::consistent;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -66,7 +67,7 @@ pub fn load(
     for (spec, text) in &flags.given {
         settings.set(spec, text, Origin::Flag(flags::spelling(spec)), &mut problems);
     }
-    let config = Config::from_settings(&settings).and_then(|config| consistent(config, &settings));
+    let config = Config::from_settings(&settings).and_then(|config| consistent::check(config, &settings));
     match config {
         Ok(config) if problems.is_empty() => Ok(Loaded { config, settings, warnings }),
         Ok(_) => Err(Problems(problems).into()),

@@ -354,7 +354,7 @@ fn on_a_full_disk_actions_are_refused_or_records_dropped_as_it_was_said() {
             "--threads",
             "1",
         ];
-        let serving = Serving::start_into(folder.path(), &args, Stdio::from(full));
+        let serving = Serving::start_into(folder.path(), "127.0.0.1:0", &args, Stdio::from(full));
         let mut refused = 0;
         for _ in 0..80 {
             let answer = authorize(folder.path(), &serving, &["--action", "read"]);
