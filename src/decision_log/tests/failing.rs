@@ -47,6 +47,7 @@ fn while_nothing_can_be_written_the_policy_holds_and_afterwards_all_is_well() {
         assert!(log.health().failing.is_some());
         down.store(false, Ordering::Relaxed);
         until("it works again", || log.health().failing.is_none().then_some(()));
+        until("there is room again", || (log.stats().waiting == 0).then_some(()));
         let lost = log.stats().dropped.total();
         for number in 0..10 {
             decide(&mut pen, &clock, number);
