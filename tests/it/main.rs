@@ -11,6 +11,7 @@ mod config;
 mod docs;
 mod events;
 mod grpc;
+mod hammer;
 mod operators;
 mod process;
 mod reload;
