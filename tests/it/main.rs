@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "from outside, the process runs on the time of the machine")]
 
+mod allocating;
 mod approvals;
 mod binary;
 mod check;
@@ -16,6 +17,7 @@ mod operators;
 mod parts;
 mod process;
 mod prometheus;
+mod recording;
 mod reload;
 mod sequences;
 mod served;
