@@ -13,6 +13,7 @@ mod deploy;
 mod docs;
 mod events;
 mod grpc;
+mod hammer;
 mod notify;
 mod operators;
 mod parts;
