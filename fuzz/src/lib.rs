@@ -15,6 +15,7 @@ mod bundle;
 mod cases;
 mod conditions;
 mod config;
+mod decision_log;
 mod document;
 mod envelope;
 mod glob;
@@ -77,6 +78,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "cases", run: cases::run },
     Target { name: "conditions", run: conditions::run },
     Target { name: "config", run: config::run },
+    Target { name: "decision_log", run: decision_log::run },
     Target { name: "document", run: document::run },
     Target { name: "envelope", run: envelope::run },
     Target { name: "glob", run: glob::run },

@@ -59,4 +59,4 @@ macro_rules! tests {
         })*
     };
 }
-tests! { agreement bundle cases conditions config document envelope glob state when wire }
+tests! { agreement bundle cases conditions config decision_log document envelope glob state when wire }

@@ -49,6 +49,11 @@ impl Server {
         self.call(async |channel| call(Client::new(channel).max_decoding_message_size(MOST_BYTES)).await)
     }
 
+    /// A server that no flag names.
+    pub fn to(address: String, timeout: u16, tls: Tls) -> Self {
+        Self { address, timeout, tls }
+    }
+
     /// The same server at another address.
     pub fn at(&self, address: String) -> Self {
         Self { address, ..self.clone() }
@@ -92,10 +97,10 @@ impl Server {
         } else {
             endpoint(address.trim_start_matches("http://"))?.connect().await
         };
-        channel.map_err(|error| {
-            let said = tls::words(&error).unwrap_or_else(|| innermost(&error));
-            anyhow!(said)
-                .context(format!("{}: no server answers; is `tollgate serve` running there?", self.address))
+        channel.map_err(|error| match tls::words(&error) {
+            Some(said) => anyhow!("{}: {said}", self.address),
+            None => anyhow!(innermost(&error))
+                .context(format!("{}: no server answers; is `tollgate serve` running there?", self.address)),
         })
     }
 

@@ -14,6 +14,7 @@ use tollgate_engine::read::nearest;
 use super::DataPlane;
 use super::answer::{Arm, BundleRef};
 use super::snapshot::{Serving, Snapshot};
+use crate::decision_log::KeyTold;
 use crate::events::Operator;
 use crate::telemetry::metrics::OPERATOR_ACTIONS;
 
@@ -176,6 +177,7 @@ impl DataPlane {
         let events = done
             .map_err(|NotABreaker| NotHandled::NotABreaker { name: name(), kind: guard.rules.type_name() })?;
         tell(handling, key.as_ref());
+        self.log_handled(handling, key.as_ref().map(|key| KeyTold::of(guard, key)), at);
         let operator = Operator { by: handling.by.into(), reason: handling.reason.into() };
         self.happened_by(&operator, &snapshot.guards, &events);
         let keys = key.and_then(|key| self.live.look(guard, &key, at)).into_iter().collect();

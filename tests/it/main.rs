@@ -3,20 +3,26 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "from outside, the process runs on the time of the machine")]
 
+mod allocating;
 mod approvals;
 mod binary;
 mod check;
 mod cli;
 mod config;
+mod deploy;
 mod docs;
 mod events;
 mod grpc;
+mod hammer;
+mod notify;
 mod operators;
 mod parts;
 mod process;
 mod prometheus;
+mod recording;
 mod reload;
 mod sequences;
 mod served;
 mod state;
 mod tls;
+mod traces;

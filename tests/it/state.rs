@@ -2,7 +2,7 @@
 //! disks that fail.
 
 mod bad_disk;
-mod client;
+pub mod client;
 mod kills;
 
 use std::fs;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Stdio;
 
 use serde_json::Value;
 use tollgate::pb::Effect;
@@ -26,7 +27,7 @@ async fn a_full_disk_leaves_the_old_state_and_decisions() {
     let folder = folder(2);
     let limited = on_a_full_disk(folder.path());
     let args = [&ARGS[..], &["--state-interval-seconds", "0.02"]].concat();
-    let mut serving = Serving::start_as(&limited, folder.path(), "127.0.0.1:0", &args);
+    let mut serving = Serving::start_as(&limited, folder.path(), "127.0.0.1:0", &args, Stdio::inherit());
     let mut client = Client::connect(&serving).await;
     assert_eq!(client.ask("few").await.effect(), Effect::Allow);
     written(&serving);
