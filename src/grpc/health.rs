@@ -7,9 +7,10 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use super::Generated;
+use super::envoy::{Checks, RateLimits};
 
 /// The services whose health is told; the empty name stands for the whole server.
-const NAMES: [&str; 2] = ["", Generated::NAME];
+const NAMES: [&str; 4] = ["", Generated::NAME, Checks::NAME, RateLimits::NAME];
 
 /// Tells readiness until the server drains. Then it says NOT_SERVING and ends the streams of those
 /// who watch, so that they do not hold up the end.

@@ -1,12 +1,13 @@
 //! From a configuration to a running process.
 
 use super::approvers;
+use super::authzen::Authzen;
 use super::signals::Signals;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_plane::{self, DataPlane, Status};
-use crate::grpc;
-use crate::http::{self, probes};
+use crate::grpc::{self, Limits};
+use crate::http::{self, Patience, probes};
 use crate::source;
 use crate::telemetry::metrics;
 use anyhow::Context as _;
@@ -37,7 +38,8 @@ pub struct Process {
     metrics: metrics::Handle,
     grpc: grpc::Server,
     admin: Option<grpc::admin::Server>,
-    http: Option<http::Server>,
+    probes: Option<http::Server>,
+    authzen: Option<Authzen>,
     signals: Signals,
 }
 
@@ -48,6 +50,8 @@ pub struct Started {
     pub grpc: Option<SocketAddr>,
     /// The socket that it listens on too.
     pub uds: Option<PathBuf>,
+    /// Where AuthZEN is.
+    pub http: Option<SocketAddr>,
     /// Where probes and metrics are.
     pub metrics: Option<SocketAddr>,
     /// What serves.
@@ -71,11 +75,12 @@ impl Process {
         let grpc = grpc::Server::bind(grpc_options(&config)?, Arc::clone(&plane))?;
         let admin = config.admin_uds.as_deref().map(grpc::admin::Server::bind).transpose()?;
         let entered = control.enter();
-        let http =
-            config.metrics.0.map(|address| control.block_on(http::Server::bind(address))).transpose()?;
+        let bind = |address| control.block_on(http::Server::bind(address, "metrics", Patience::PROBES));
+        let probes = config.metrics.0.map(bind).transpose()?;
+        let authzen = config.http.0.map(Authzen::bind).transpose()?;
         let signals = Signals::listen().context("signals cannot be listened to")?;
         drop(entered);
-        Ok(Self { config, bundle, control, plane, metrics, grpc, admin, http, signals })
+        Ok(Self { config, bundle, control, plane, metrics, grpc, admin, probes, authzen, signals })
     }
 
     /// Serves until a signal asks to stop, then drains. `started` is called when the bundle was
@@ -84,10 +89,13 @@ impl Process {
     /// # Errors
     /// A serving thread failed.
     pub fn run(self, started: impl FnOnce(&Started)) -> anyhow::Result<()> {
-        let Self { config, bundle, control, plane, metrics, grpc, admin, http, mut signals } = self;
+        let Self { config, bundle, control, plane, metrics, grpc, admin, probes, authzen, mut signals } =
+            self;
         let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
-        let addresses = (grpc.local_addr(), http.as_ref().map(http::Server::local_addr));
-        if let Some(server) = http {
+        let at = |server: &http::Server| server.local_addr();
+        let addresses =
+            (grpc.local_addr(), authzen.as_ref().map(Authzen::local_addr), probes.as_ref().map(at));
+        if let Some(server) = probes {
             let (data_plane, draining) = (Arc::clone(&plane), stop.clone());
             let router = probes::router(probes::Probes { data_plane, metrics, draining });
             // Probes and scrapes are answered until the last request is.
@@ -101,6 +109,7 @@ impl Process {
                 }
             });
         }
+        let authzen = authzen.map(|authzen| authzen.start(Arc::clone(&plane), limits(&config), stop.clone()));
         let source = source::file::watch(&bundle, Arc::clone(&plane), stop.clone());
         let sweeping = sweep(Arc::clone(&plane), ended.clone());
         control.spawn(sweeping);
@@ -132,10 +141,13 @@ impl Process {
             }
         });
         if has_looked {
-            let (grpc, metrics) = addresses;
-            started(&Started { grpc, uds: config.uds, metrics, status: plane.status() });
+            let (grpc, http, metrics) = addresses;
+            started(&Started { grpc, uds: config.uds, http, metrics, status: plane.status() });
         }
         let served = serving.join();
+        if let Some(authzen) = authzen {
+            authzen.end(config.grace_seconds);
+        }
         ended.cancel();
         plane.close();
         control.shutdown_timeout(AFTERWARDS);
@@ -188,17 +200,22 @@ fn grpc_options(config: &Config) -> anyhow::Result<grpc::Options> {
         uds: config.uds.clone(),
         uds_mode: config.uds_mode.0,
         threads: config.threads.0,
-        limits: grpc::Limits {
-            request_bytes: config.bounds_request_bytes.0,
-            batch_bytes: config.bounds_batch_bytes.0,
-            batch_items: config.bounds_batch_items.0,
-            context_values: config.bounds_request_values.0,
-            context_depth: config.bounds_request_depth.0,
-            string_bytes: config.bounds_request_string_bytes.0,
-            name_bytes: config.bounds_request_name_bytes.0,
-            list_items: config.bounds_request_list_items.0,
-            ..grpc::Limits::default()
-        },
+        limits: limits(config),
         admin: config.admin_token_file.as_deref().map(grpc::admin::Token::read).transpose()?,
     })
+}
+
+/// The bounds on requests, whoever sends them.
+fn limits(config: &Config) -> Limits {
+    Limits {
+        request_bytes: config.bounds_request_bytes.0,
+        batch_bytes: config.bounds_batch_bytes.0,
+        batch_items: config.bounds_batch_items.0,
+        context_values: config.bounds_request_values.0,
+        context_depth: config.bounds_request_depth.0,
+        string_bytes: config.bounds_request_string_bytes.0,
+        name_bytes: config.bounds_request_name_bytes.0,
+        list_items: config.bounds_request_list_items.0,
+        ..Limits::default()
+    }
 }

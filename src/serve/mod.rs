@@ -5,6 +5,7 @@
 
 mod approvers;
 mod assemble;
+mod authzen;
 mod signals;
 
 pub use assemble::{Process, Started};
@@ -58,6 +59,7 @@ pub fn log_start(started: &Started) {
         version = env!("CARGO_PKG_VERSION"),
         grpc = shown(started.grpc),
         uds,
+        http = shown(started.http),
         metrics = shown(started.metrics),
         environment = started.status.environment,
         ready = started.status.ready,

@@ -51,6 +51,8 @@ pub struct Serving {
     child: Child,
     pub grpc: SocketAddr,
     pub metrics: SocketAddr,
+    /// Where AuthZEN is, if it was asked for.
+    pub http: Option<SocketAddr>,
     /// What it logged before it served.
     pub log: Vec<serde_json::Value>,
 }
@@ -79,7 +81,8 @@ impl Serving {
         // Nobody may have to wait for a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
         let address = |name: &str| started[name].as_str().unwrap().parse().unwrap();
-        Self { child, grpc: address("grpc"), metrics: address("metrics"), log }
+        let http = started["http"].as_str().and_then(|address| address.parse().ok());
+        Self { child, grpc: address("grpc"), metrics: address("metrics"), http, log }
     }
 
     pub fn signal(&self, name: &str) {

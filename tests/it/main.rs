@@ -4,11 +4,13 @@
 #![expect(clippy::disallowed_methods, reason = "from outside, the process runs on the time of the machine")]
 
 mod approvals;
+mod authzen;
 mod binary;
 mod check;
 mod cli;
 mod config;
 mod docs;
+mod envoy;
 mod events;
 mod grpc;
 mod operators;
