@@ -75,6 +75,9 @@ impl Named {
         limits: &Limits,
         found: &mut Vec<(&'static str, Vec<String>)>,
     ) -> Result<(), String> {
+        if key == "action" && value.is_empty() {
+            return Err("is empty; name the action, or leave it out".into());
+        }
         if NAMES.contains(&key) {
             return field::put(&mut self.request, key, vec![value.to_owned()], limits);
         }

@@ -51,7 +51,7 @@ fn who_does_not_answer_in_time_is_not_waited_for() {
     // It listens, and says nothing.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let timeout = ("timeout: 0.2s", "timeout: 0.3s # of timeout: 0.2s");
+    let timeout = ("0.2s}\n                      # Nobody", "0.3s}\n                      # Nobody");
     let edge = Edge::asking(silent.local_addr().unwrap(), None, folder, &[timeout]);
     let begin = Instant::now();
     assert_eq!(edge.get("/public/a", &[]).status, 503);
