@@ -47,6 +47,12 @@ impl<'a> Decision<'a> {
             context_violations: 0,
         }
     }
+
+    /// Whether a condition could not be evaluated on the way to it.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.other_errors > 0 || self.reason_code == ReasonCode::ConditionError
+    }
 }
 
 /// The effect of a decision, with what is its own.
