@@ -112,7 +112,7 @@ mod tests {
             (r#"{"x": {"a": 1, "b": 2, "a": 2}}"#, Err("`a` comes twice")),
             (r#"{"a": NaN}"#, Err("expected value")),
             (r#"{"a": 1e999}"#, Err("number out of range")),
-            (r#"{"a": "\ud800"}"#, Err("surrogate")),
+            (r#"{"a": "\ud800"}"#, Err("hex escape")),
             ("\u{feff}{}", Err("expected value")),
             (r#"{"a": [0,0,0,0,0,0,0,0,0,0,0,0]}"#, Err("more than 12 values")),
         ] {
