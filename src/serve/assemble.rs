@@ -10,6 +10,7 @@ use crate::grpc::{self, Limits};
 use crate::http::{self, Patience, probes};
 use crate::source;
 use crate::telemetry::metrics;
+use crate::tls;
 use anyhow::Context as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -41,6 +42,7 @@ pub struct Process {
     admin: Option<grpc::admin::Server>,
     probes: Option<http::Server>,
     authzen: Option<Authzen>,
+    tls: Option<Arc<tls::Live>>,
     signals: Signals,
 }
 
@@ -72,16 +74,23 @@ impl Process {
             .enable_all()
             .build()?;
         let metrics = metrics::install();
+        let tls = tls_of(&config, &clock)?;
         let plane = DataPlane::new(data_plane_options(&config)?, clock)?;
-        let grpc = grpc::Server::bind(grpc_options(&config)?, Arc::clone(&plane))?;
+        let door = tls.clone().map(|live| tls::Door::new(live, tls::Port::Grpc));
+        let options = grpc::Options { tls: door, ..grpc_options(&config)? };
+        let grpc = grpc::Server::bind(options, Arc::clone(&plane))?;
         let admin = config.admin_uds.as_deref().map(grpc::admin::Server::bind).transpose()?;
         let entered = control.enter();
         let bind = |address| control.block_on(http::Server::bind(address, "metrics", Patience::PROBES));
         let probes = config.metrics.0.map(bind).transpose()?;
-        let authzen = config.http.0.map(Authzen::bind).transpose()?;
+        let door = tls.clone().map(|live| tls::Door::new(live, tls::Port::Http));
+        let authzen = config.http.0.map(|address| Authzen::bind(address, door)).transpose()?;
         let signals = Signals::listen().context("signals cannot be listened to")?;
         drop(entered);
-        Ok(Self { config, bundle, control, plane, metrics, grpc, admin, probes, authzen, signals })
+        for (port, address) in config.in_the_clear() {
+            tracing::warn!(port, %address, "listens in the clear beyond this machine: anybody on the network can read and forge decisions");
+        }
+        Ok(Self { config, bundle, control, plane, metrics, grpc, admin, probes, authzen, tls, signals })
     }
 
     /// Serves until a signal asks to stop, then drains. `started` is called when the bundle was
@@ -90,7 +99,7 @@ impl Process {
     /// # Errors
     /// A serving thread failed.
     pub fn run(self, started: impl FnOnce(&Started)) -> anyhow::Result<()> {
-        let Self { config, bundle, control, plane, metrics, grpc, admin, probes, authzen, mut signals } =
+        let Self { config, bundle, control, plane, metrics, grpc, admin, probes, authzen, tls, mut signals } =
             self;
         let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
         let at = |server: &http::Server| server.local_addr();
@@ -98,8 +107,8 @@ impl Process {
             (grpc.local_addr(), authzen.as_ref().map(Authzen::local_addr), probes.as_ref().map(at));
         if let Some(server) = probes {
             let (data_plane, draining) = (Arc::clone(&plane), stop.clone());
-            let scraping = Arc::new(Semaphore::new(1));
-            let router = probes::router(probes::Probes { data_plane, metrics, scraping, draining });
+            let (scraping, tls) = (Arc::new(Semaphore::new(1)), tls.clone());
+            let router = probes::router(probes::Probes { data_plane, metrics, scraping, draining, tls });
             // Probes and scrapes are answered until the last request is.
             control.spawn(server.run(router, ended.clone()));
         }
@@ -113,6 +122,9 @@ impl Process {
         }
         let authzen = authzen.map(|authzen| authzen.start(Arc::clone(&plane), limits(&config), stop.clone()));
         let source = source::file::watch(&bundle, Arc::clone(&plane), stop.clone());
+        if let Some(live) = &tls {
+            control.spawn(Arc::clone(live).follow(ended.clone()));
+        }
         let sweeping = sweep(Arc::clone(&plane), ended.clone());
         control.spawn(sweeping);
         let (serving_stop, grace) = (stop.clone(), config.grace_seconds);
@@ -126,6 +138,9 @@ impl Process {
             let again = || {
                 source.reload();
                 approvers::read_again(keys.as_deref(), &data_plane);
+                if let Some(live) = &tls {
+                    live.reload();
+                }
             };
             signals.until_stop(again, &stop).await;
             // One signal may come twice: from a terminal and from a parent that passes it on.
@@ -173,6 +188,13 @@ async fn sweep(plane: Arc<DataPlane>, ended: CancellationToken) {
     }
 }
 
+/// The certificate and who may connect, where there is one.
+fn tls_of(config: &Config, clock: &Clock) -> anyhow::Result<Option<Arc<tls::Live>>> {
+    let (Some(cert), Some(key)) = (config.tls_cert.clone(), config.tls_key.clone()) else { return Ok(None) };
+    let files = tls::Files { cert, key, client_ca: config.tls_client_ca.clone() };
+    tls::Live::start(files, config.tls_client_names.clone(), clock.clone()).map(Some)
+}
+
 fn data_plane_options(config: &Config) -> anyhow::Result<data_plane::Options> {
     Ok(data_plane::Options {
         environment: config.environment.0.clone(),
@@ -204,6 +226,7 @@ fn grpc_options(config: &Config) -> anyhow::Result<grpc::Options> {
         threads: config.threads.0,
         limits: limits(config),
         admin: config.admin_token_file.as_deref().map(grpc::admin::Token::read).transpose()?,
+        tls: None,
     })
 }
 

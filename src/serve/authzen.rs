@@ -13,6 +13,7 @@ use crate::data_plane::DataPlane;
 use crate::grpc::Limits;
 use crate::http::authzen::{Point, router};
 use crate::http::{Patience, Server};
+use crate::tls::Door;
 
 /// How often the thread tells of the refusals that it counted.
 const TELLING: Duration = Duration::from_secs(1);
@@ -22,6 +23,7 @@ const TELLING: Duration = Duration::from_secs(1);
 pub(super) struct Authzen {
     runtime: Runtime,
     server: Server,
+    secure: bool,
 }
 
 /// One that does.
@@ -32,8 +34,8 @@ pub(super) struct Running {
 }
 
 impl Authzen {
-    /// Listens.
-    pub(super) fn bind(address: SocketAddr) -> anyhow::Result<Self> {
+    /// Listens, behind this door.
+    pub(super) fn bind(address: SocketAddr, door: Option<Door>) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("http")
@@ -41,7 +43,7 @@ impl Authzen {
             .build()
             .context("the thread of AuthZEN cannot be started")?;
         let server = runtime.block_on(Server::bind(address, "http", Patience::CALLERS))?;
-        Ok(Self { runtime, server })
+        Ok(Self { runtime, secure: door.is_some(), server: server.behind(door) })
     }
 
     pub(super) fn local_addr(&self) -> SocketAddr {
@@ -50,7 +52,7 @@ impl Authzen {
 
     /// Serves until told to stop.
     pub(super) fn start(self, plane: Arc<DataPlane>, limits: Limits, stop: CancellationToken) -> Running {
-        let Self { runtime, server } = self;
+        let Self { runtime, server, secure } = self;
         let address = server.local_addr().to_string();
         // It counts for itself, as serving threads do.
         let telling = Arc::clone(&plane);
@@ -60,7 +62,7 @@ impl Authzen {
                 telling.tell_of_refusals();
             }
         });
-        let router = router(Point { plane, limits, address, secure: false });
+        let router = router(Point { plane, limits, address, secure });
         let serving = runtime.spawn(server.run(router, stop));
         Running { runtime, serving }
     }

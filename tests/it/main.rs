@@ -21,3 +21,4 @@ mod reload;
 mod sequences;
 mod served;
 mod state;
+mod tls;

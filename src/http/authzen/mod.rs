@@ -11,7 +11,7 @@ mod facts;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -96,11 +96,13 @@ fn request_id(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Where what is. Search is not among it: rules are not asked backwards.
-async fn metadata(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+async fn metadata(State(shared): State<Shared>, asked: Uri, headers: HeaderMap) -> Response {
     let point = &shared.point;
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let host = host.and_then(|host| host.parse::<Authority>().ok());
-    let host = host.as_ref().map_or(point.address.as_str(), Authority::as_str);
+    // By HTTP/2 the host is a part of what is asked.
+    let host = host.as_ref().or_else(|| asked.authority());
+    let host = host.map_or(point.address.as_str(), Authority::as_str);
     let base = format!("{}://{host}", if point.secure { "https" } else { "http" });
     Json(json!({
         "policy_decision_point": base,
