@@ -6,9 +6,10 @@
 mod approvers;
 mod assemble;
 mod authzen;
+mod recording;
 mod signals;
 
-pub use assemble::{Process, Started};
+pub use assemble::{Process, Started, Tls};
 
 use crate::config::Config;
 use crate::config::value::{LogFormat, LogLevel};
@@ -58,6 +59,7 @@ pub fn log_start(started: &Started) {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         grpc = shown(started.grpc),
+        tls = started.tls.name(),
         uds,
         http = shown(started.http),
         metrics = shown(started.metrics),
