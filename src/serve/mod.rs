@@ -6,6 +6,7 @@
 mod approvers;
 mod assemble;
 mod authzen;
+mod notify;
 mod recording;
 mod signals;
 
