@@ -7,6 +7,7 @@ pub mod data_plane;
 pub mod events;
 pub mod grpc;
 pub mod http;
+pub mod load;
 pub mod pb;
 pub mod serve;
 pub mod source;

@@ -1,6 +1,7 @@
 //! Asks a running server over gRPC.
 
 use super::exit::{Exit, Failure, OrExit as _};
+use crate::load::{Target, Trouble};
 use crate::pb::policy_decision_service_client::PolicyDecisionServiceClient;
 use anyhow::{Context as _, anyhow};
 use hyper_util::rt::TokioIo;
@@ -49,6 +50,34 @@ impl Server {
     /// The same server at another address.
     pub fn at(&self, address: String) -> Self {
         Self { address, timeout: self.timeout }
+    }
+
+    /// The address as it was given.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// How long to wait.
+    pub fn patience(&self) -> Duration {
+        Duration::from_secs(self.timeout.into())
+    }
+
+    /// Where to send a load.
+    ///
+    /// # Errors
+    /// With code 2 when the address makes no sense.
+    pub fn target(&self) -> Result<Target, Failure> {
+        let address = self.address.trim_end_matches('/');
+        Ok(match address.strip_prefix("unix:") {
+            Some(path) => Target::Unix(path.into()),
+            None => Target::Tcp(address.trim_start_matches("http://").to_owned()),
+        })
+    }
+
+    /// A load that came to nothing.
+    pub fn trouble(&self, trouble: &Trouble) -> Failure {
+        let message = format!("{}: {trouble}", self.address);
+        Failure { exit: Exit::Unreachable, error: anyhow!(message), findings: vec![] }
     }
 
     /// Connects, and asks through the connection.

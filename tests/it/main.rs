@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "from outside, the process runs on the time of the machine")]
 
 mod approvals;
+mod bench;
 mod binary;
 mod check;
 mod cli;
