@@ -25,9 +25,9 @@ pub const RULES: usize = 10_000;
 const REQUESTS: usize = 4_096;
 /// Three limits that match every request and refuse none.
 pub const GUARDRAILS: &str = "guardrails:
-  - {name: of-tenants, type: rate_limit, rules: {limit: 1000000000, window: 1s, key_by: [tenant]}}
-  - {name: of-agents, type: rate_limit, rules: {limit: 1000000000, window: 10s, key_by: [agent]}}
-  - {name: of-all, type: rate_limit, rules: {limit: 1000000000, window: 1s, algorithm: token_bucket}}
+  - {name: of-tenants, type: rate_limit, rules: {limit: 1000000000, window_seconds: 1, key_by: [tenant]}}
+  - {name: of-agents, type: rate_limit, rules: {limit: 1000000000, window_seconds: 10, key_by: [agent]}}
+  - {name: of-all, type: rate_limit, rules: {limit: 1000000000, window_seconds: 1, algorithm: token_bucket, key_by: [global]}}
 ";
 
 /// A server that is measured.

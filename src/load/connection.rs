@@ -87,7 +87,7 @@ impl Connection {
             job,
         };
         while !connection.has_settings {
-            connection.exchange().await?;
+            connection.exchange().await.map_err(greeted_by_nobody)?;
             connection.take()?;
             if connection.job.is_stopped() {
                 return Err(Gone::Stopped);
@@ -291,5 +291,13 @@ impl Connection {
         let measured = self.flight.take_all().filter(|flying| flying.is_measured).count();
         let mut tally = job.tally.borrow_mut();
         tally.sent = tally.sent.saturating_sub(measured as u64);
+    }
+}
+
+/// Who hangs up before the first word does not speak our language.
+fn greeted_by_nobody(error: io::Error) -> Gone {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => Trouble::NotHttp2.into(),
+        _ => Gone::Io(error),
     }
 }

@@ -63,6 +63,9 @@ fn put_text(out: &mut Vec<u8>, value: &str) {
     out.extend_from_slice(value.as_bytes());
 }
 
+/// A name and a value.
+type Pair<'s> = (Cow<'s, [u8]>, Cow<'s, [u8]>);
+
 /// What a server has taught one connection.
 #[derive(Debug)]
 pub struct Decoder {
@@ -108,11 +111,7 @@ impl Decoder {
         Some(())
     }
 
-    fn literal<'s, 'b: 's>(
-        &'s self,
-        rest: &mut &'b [u8],
-        bits: u32,
-    ) -> Option<(Cow<'s, [u8]>, Cow<'s, [u8]>)> {
+    fn literal<'s, 'b: 's>(&'s self, rest: &mut &'b [u8], bits: u32) -> Option<Pair<'s>> {
         let name = match number(rest, bits)? {
             0 => text(rest)?,
             at => Cow::Borrowed(self.entry(at)?.0),

@@ -75,7 +75,7 @@ pub struct Outcome {
 /// A load under way.
 #[derive(Debug)]
 pub struct Running {
-    threads: Vec<JoinHandle<Result<(Tally, Option<Spent>), Trouble>>>,
+    threads: Vec<JoinHandle<thread::Done>>,
     clock: Clock,
     ready: Arc<Ready>,
     progress: Arc<Progress>,

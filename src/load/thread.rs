@@ -74,6 +74,9 @@ impl Spent {
     }
 }
 
+/// What came of one thread.
+pub(super) type Done = Result<(Tally, Option<Spent>), Trouble>;
+
 /// What one thread is given.
 pub(super) struct Share {
     pub load: Load,
@@ -86,14 +89,14 @@ pub(super) struct Share {
 }
 
 impl Share {
-    pub(super) fn work(self) -> Result<(Tally, Option<Spent>), Trouble> {
+    pub(super) fn work(self) -> Done {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(Trouble::System)?;
         let local = LocalSet::new();
         runtime.block_on(local.run_until(self.drive()))
     }
 
-    async fn drive(self) -> Result<(Tally, Option<Spent>), Trouble> {
+    async fn drive(self) -> Done {
         let job = Rc::new(Job {
             target: self.load.target.clone(),
             questions: Arc::clone(&self.load.questions),

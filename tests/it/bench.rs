@@ -114,7 +114,7 @@ fn an_open_loop_sends_as_many_as_it_is_asked_for() {
 #[test]
 fn batches_and_dry_runs() {
     let folder = folder();
-    let limit = "guardrails:\n  - {name: few, type: rate_limit, rules: {limit: 3, window: 1h}}\n";
+    let limit = "guardrails:\n  - {name: few, type: rate_limit, rules: {limit: 3, window_seconds: 3600, key_by: [global]}}\n";
     fs::write(folder.path().join("b.yaml"), BUNDLE.to_owned() + limit).unwrap();
     let serving = Serving::start(folder.path(), &["b.yaml"]);
     let request = r#"{"subject": {"agent": "inbox.a"}, "action": {"name": "send"}, "context": {"risk": 1}}"#;

@@ -156,7 +156,8 @@ fn lasting(text: &str) -> Result<Duration, String> {
 
 fn warming(text: &str) -> Result<Duration, String> {
     let most = Duration::from_secs(3_600);
-    span(text)?.le(&most).then(|| span(text)).unwrap_or_else(|| Err("write a time up to 1h".to_owned()))
+    let span = span(text)?;
+    (span <= most).then_some(span).ok_or_else(|| "write a time up to 1h".to_owned())
 }
 
 fn span(text: &str) -> Result<Duration, String> {

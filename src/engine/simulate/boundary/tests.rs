@@ -29,7 +29,7 @@ rules:
 guardrails:
   - name: calls
     type: rate_limit
-    rules: {limit: 5, window: 1s, key_by: [tenant, context.region]}
+    rules: {limit: 5, window_seconds: 1, key_by: [tenant, context.region]}
     targeting: {tools: [search]}
 "#;
 
@@ -47,10 +47,10 @@ fn drawn(bundle: &Compiled, seed: u64, count: usize) -> Vec<RequestDocument> {
 #[test]
 fn each_rule_is_hit_on_both_sides_of_its_conditions() {
     let bundle = compiled(BUNDLE);
+    let requests = drawn(&bundle, 7, 300);
     let world = World::new(&bundle, "default", WallTime::from_nanos(0));
     let mut tools = crate::decide::Tools::seeded(1);
     let mut decided = BTreeSet::new();
-    let requests = drawn(&bundle, 7, 300);
     for request in &requests {
         let answer = world.decide(&request.request(), &mut tools);
         decided.insert(answer.decision.rule.map(|id| id.as_str().to_owned()));
