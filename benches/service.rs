@@ -53,6 +53,10 @@ impl Plan {
     };
 }
 
+/// Prints tables, of programs of its own or of what is on the stage.
+type Alone = fn(Plan) -> anyhow::Result<()>;
+type Staged = fn(&Stage, Plan) -> anyhow::Result<()>;
+
 #[expect(clippy::print_stdout, reason = "the tables are what this is for")]
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -60,7 +64,7 @@ fn main() -> anyhow::Result<()> {
     let chosen = arguments.iter().find(|one| !one.starts_with('-')).map(String::as_str);
     let wants = |name: &str| chosen.is_none_or(|chosen| chosen == name);
     println!("Load average at the start: {}.\n", figures::load());
-    let alone: [(&str, fn(Plan) -> anyhow::Result<()>); 4] = [
+    let alone: [(&str, Alone); 4] = [
         ("bundle", bundle::print),
         ("process", process::print),
         ("operate", operate::print),
@@ -69,7 +73,7 @@ fn main() -> anyhow::Result<()> {
     for (_, print) in alone.iter().filter(|(name, _)| wants(name)) {
         print(plan)?;
     }
-    let staged: [(&str, fn(&Stage, Plan) -> anyhow::Result<()>); 3] =
+    let staged: [(&str, Staged); 3] =
         [("load", load::print), ("stream", stream::print), ("reload", reload::print)];
     if staged.iter().any(|(name, _)| wants(name)) {
         let stage = Stage::set()?;

@@ -12,3 +12,4 @@ pub mod pb;
 pub mod serve;
 pub mod source;
 pub mod telemetry;
+pub mod tls;

@@ -72,13 +72,6 @@ impl Program {
         Ok(kib / 1024.0)
     }
 
-    /// Sends a signal, such as `HUP`.
-    pub fn signal(&self, name: &str) -> anyhow::Result<()> {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status()?;
-        anyhow::ensure!(sent.success(), "kill -{name} failed");
-        Ok(())
-    }
-
     /// The status of a GET.
     pub fn get(&self, path: &str) -> anyhow::Result<u16> {
         get(&self.http, path)

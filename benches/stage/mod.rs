@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use prost::Message as _;
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use tollgate::clock::Clock;
 use tollgate::data_plane::{self, DataPlane, Offer, Outcome};
@@ -50,8 +49,6 @@ pub struct Stage {
     pub plane: Arc<DataPlane>,
     /// The same bundle but for its version, to be offered in turn.
     pub offers: [Offer; 2],
-    /// The client's.
-    pub runtime: Runtime,
     _metrics: metrics::Handle,
     _folder: TempDir,
 }
@@ -89,7 +86,6 @@ impl Stage {
             streamed: Arc::new(Questions::stream(&requests)),
             plane,
             offers,
-            runtime,
             _metrics: metrics,
             _folder: folder,
         })

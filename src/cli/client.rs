@@ -1,6 +1,7 @@
 //! Asks a running server over gRPC.
 
 use super::exit::{Exit, Failure, OrExit as _};
+use super::tls::{self, Peer, Tls};
 use crate::load::{Target, Trouble};
 use crate::pb::policy_decision_service_client::PolicyDecisionServiceClient;
 use anyhow::{Context as _, anyhow};
@@ -15,7 +16,7 @@ use tonic_types::StatusExt as _;
 /// Where a server listens for requests.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Server {
-    /// The server: `host:port`, or `unix:/path` for its socket
+    /// The server: `host:port`, `https://host:port`, or `unix:/path` for its socket
     #[arg(
         long,
         value_name = "ADDR",
@@ -27,6 +28,8 @@ pub struct Server {
     /// How long to wait for the answer
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     timeout: u16,
+    #[command(flatten)]
+    tls: Tls,
 }
 
 /// The client that commands ask with.
@@ -49,7 +52,7 @@ impl Server {
 
     /// The same server at another address.
     pub fn at(&self, address: String) -> Self {
-        Self { address, timeout: self.timeout }
+        Self { address, ..self.clone() }
     }
 
     /// The address as it was given.
@@ -65,18 +68,26 @@ impl Server {
     /// Where to send a load.
     ///
     /// # Errors
-    /// With code 2 when the address makes no sense.
+    /// With code 3 when the address makes no sense, or a file of TLS cannot be read.
     pub fn target(&self) -> Result<Target, Failure> {
         let address = self.address.trim_end_matches('/');
-        Ok(match address.strip_prefix("unix:") {
-            Some(path) => Target::Unix(path.into()),
+        if let Some(path) = address.strip_prefix("unix:") {
+            return Ok(Target::Unix(path.into()));
+        }
+        Ok(match self.encrypted_host().or_exit(Exit::Unreachable)? {
+            Some(host) => {
+                let Peer { at, name, connector, .. } =
+                    Peer::of(host, &self.tls).or_exit(Exit::Unreachable)?;
+                Target::Tls { address: at, name, connector }
+            }
             None => Target::Tcp(address.trim_start_matches("http://").to_owned()),
         })
     }
 
     /// A load that came to nothing.
     pub fn trouble(&self, trouble: &Trouble) -> Failure {
-        let message = format!("{}: {trouble}", self.address);
+        let said = tls::words(trouble).unwrap_or_else(|| trouble.to_string());
+        let message = format!("{}: {said}", self.address);
         Failure { exit: Exit::Unreachable, error: anyhow!(message), findings: vec![] }
     }
 
@@ -97,27 +108,47 @@ impl Server {
         })
     }
 
+    /// The host and port, where TLS is wanted.
+    fn encrypted_host(&self) -> anyhow::Result<Option<&str>> {
+        let address = self.address.trim_end_matches('/');
+        let host = address.strip_prefix("https://").or(self.tls.is_wanted().then_some(address));
+        anyhow::ensure!(
+            !host.is_some_and(|host| host.starts_with("http://")),
+            "`{address}` is an address without TLS; write `https://`, or leave the flags of TLS out"
+        );
+        Ok(host)
+    }
+
     async fn connect(&self) -> anyhow::Result<Channel> {
         let patience = Duration::from_secs(self.timeout.into());
         let prepare = |endpoint: Endpoint| endpoint.connect_timeout(patience).timeout(patience);
-        let channel = match self.address.strip_prefix("unix:") {
-            Some(path) => {
-                connect_unix(prepare(Endpoint::from_static("http://localhost")), Path::new(path)).await
-            }
-            None => {
-                let host = self.address.trim_start_matches("http://").trim_end_matches('/');
-                let endpoint = Endpoint::from_shared(format!("http://{host}"));
-                let endpoint = endpoint.with_context(|| format!("`{}` is no address", self.address))?;
-                prepare(endpoint).connect().await
-            }
+        let address = self.address.trim_end_matches('/');
+        let endpoint = |host: &str| {
+            let endpoint = Endpoint::from_shared(format!("http://{host}"));
+            endpoint.map(prepare).with_context(|| format!("`{address}` is no address"))
+        };
+        let channel = if let Some(path) = address.strip_prefix("unix:") {
+            connect_unix(endpoint("localhost")?, Path::new(path)).await
+        } else if let Some(host) = self.encrypted_host()? {
+            tls::connect(endpoint(host)?, host, &self.tls).await?
+        } else {
+            endpoint(address.trim_start_matches("http://"))?.connect().await
         };
         channel.map_err(|error| {
-            anyhow!(innermost(&error))
+            let said = tls::words(&error).unwrap_or_else(|| innermost(&error));
+            anyhow!(said)
                 .context(format!("{}: no server answers; is `tollgate serve` running there?", self.address))
         })
     }
 
     fn failure(&self, status: &Status) -> Failure {
+        if let Some(said) = tls::words(status) {
+            return Failure {
+                exit: Exit::Unreachable,
+                error: anyhow!("{}: {said}", self.address),
+                findings: vec![],
+            };
+        }
         let (exit, what) = match status.code() {
             Code::InvalidArgument => (Exit::Usage, "the request is not valid"),
             Code::NotFound | Code::FailedPrecondition | Code::PermissionDenied => {

@@ -10,6 +10,7 @@ mod explain;
 mod front;
 pub mod guard;
 mod health;
+mod incoming;
 mod intake;
 pub mod later;
 mod listen;

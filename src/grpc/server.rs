@@ -8,16 +8,18 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
 
 use super::admin::Token;
 use super::convert::Limits;
 use super::health;
+use super::incoming::Arrival;
 use super::listen::{self, Accepted, Socket};
 use super::worker::Worker;
 use crate::data_plane::DataPlane;
+use crate::tls::Door;
 
 /// Connections that wait for one serving thread at most.
 const WAITING: usize = 64;
@@ -41,11 +43,21 @@ pub struct Options {
     pub limits: Limits,
     /// Serve the admin service too, for who holds this token.
     pub admin: Option<Token>,
+    /// Speak TLS on the TCP address.
+    pub tls: Option<Door>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { tcp: None, uds: None, uds_mode: 0o600, threads: 0, limits: Limits::default(), admin: None }
+        Self {
+            tcp: None,
+            uds: None,
+            uds_mode: 0o600,
+            threads: 0,
+            limits: Limits::default(),
+            admin: None,
+            tls: None,
+        }
     }
 }
 
@@ -55,6 +67,7 @@ pub struct Server {
     plane: Arc<DataPlane>,
     limits: Limits,
     admin: Option<Token>,
+    tls: Option<Door>,
     threads: usize,
     tcp: Option<std::net::TcpListener>,
     uds: Option<Socket>,
@@ -74,6 +87,7 @@ impl Server {
             plane,
             limits: options.limits,
             admin: options.admin,
+            tls: options.tls,
             threads: if options.threads == 0 { cores() } else { options.threads },
             tcp: options.tcp.map(listen::tcp).transpose()?,
             uds: options.uds.map(|path| listen::uds(&path, options.uds_mode)).transpose()?,
@@ -105,6 +119,7 @@ impl Server {
                 plane: Arc::clone(&self.plane),
                 limits: self.limits,
                 admin: self.admin.clone(),
+                tls: self.tls.clone(),
                 health: health.clone(),
                 connections,
                 drain: drain.clone(),
@@ -129,7 +144,7 @@ impl Server {
     /// Hands connections to the threads in turn. The listeners close when it returns.
     async fn accept(
         self,
-        lines: Vec<mpsc::Sender<(Accepted, OwnedSemaphorePermit)>>,
+        lines: Vec<mpsc::Sender<Arrival>>,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
         let tcp = self.tcp.map(TcpListener::from_std).transpose()?;
@@ -144,7 +159,7 @@ impl Server {
             };
             let accepted = tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
-                accepted = from_tcp(tcp.as_ref()) => accepted,
+                accepted = from_tcp(tcp.as_ref(), self.tls.as_ref()) => accepted,
                 accepted = from_unix(uds.as_ref()) => accepted,
             };
             match accepted {
@@ -174,11 +189,17 @@ fn start(
     thread.spawn(work).context("a serving thread cannot be started")
 }
 
-async fn from_tcp(listener: Option<&TcpListener>) -> std::io::Result<Accepted> {
+/// Where TLS is spoken it takes the right to a handshake first: who finds none waits in the queue of
+/// the system, and holds up neither the threads nor those who come by the socket.
+async fn from_tcp(listener: Option<&TcpListener>, tls: Option<&Door>) -> std::io::Result<Accepted> {
     let Some(listener) = listener else { return std::future::pending().await };
+    let place = match tls {
+        Some(door) => Some(door.place().await),
+        None => None,
+    };
     let (stream, _) = listener.accept().await?;
     stream.set_nodelay(true)?;
-    Ok(Accepted::Tcp(stream.into_std()?))
+    Ok(Accepted::Tcp(stream.into_std()?, place))
 }
 
 async fn from_unix(listener: Option<&UnixListener>) -> std::io::Result<Accepted> {

@@ -4,9 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio_stream::StreamExt as _;
-use tokio_stream::wrappers::ReceiverStream;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_reflection::server::Builder as Reflection;
@@ -15,12 +13,12 @@ use super::admin::{self, Token};
 use super::aside::Aside;
 use super::convert::Limits;
 use super::front::{Front, RARE_BYTES};
-use super::listen::Accepted;
-use super::patience::Patient;
+use super::incoming::{Arrival, Incoming};
 use super::wait_approval::Waiting;
 use super::{Generated, service::Service};
 use crate::data_plane::DataPlane;
 use crate::pb::{self, amplification, amplification::Allowance};
+use crate::tls::Door;
 
 /// Requests in flight on one connection.
 const MAX_STREAMS: u32 = 1_024;
@@ -49,8 +47,9 @@ pub(super) struct Worker<H> {
     pub plane: Arc<DataPlane>,
     pub limits: Limits,
     pub admin: Option<Token>,
+    pub tls: Option<Door>,
     pub health: HealthServer<H>,
-    pub connections: mpsc::Receiver<(Accepted, OwnedSemaphorePermit)>,
+    pub connections: mpsc::Receiver<Arrival>,
     pub drain: CancellationToken,
     pub grace: Duration,
 }
@@ -79,11 +78,7 @@ impl<H: Health> Worker<H> {
         let waiting = Waiting::default();
         let service = Service { plane, limits, aside, waiting, drain: drain.clone() };
         let front = front(service, self.health, self.admin)?;
-        let told = drain.clone();
-        let incoming =
-            ReceiverStream::new(self.connections).map(move |(accepted, place)| -> std::io::Result<_> {
-                Ok(Patient::new(accepted.try_into()?, told.clone(), place))
-            });
+        let incoming = Incoming::new(self.connections, self.tls, drain.clone());
         let overdue = async {
             drain.cancelled().await;
             tokio::time::sleep(grace).await;

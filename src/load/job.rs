@@ -64,7 +64,7 @@ impl Progress {
 pub enum Trouble {
     /// Nobody listens.
     #[error("no server answers: {0}")]
-    Unreachable(io::Error),
+    Unreachable(#[source] io::Error),
     /// Something else listens.
     #[error(
         "what answers does not speak gRPC; is this the address of `--grpc`, and is TLS as the server has it?"

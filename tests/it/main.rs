@@ -20,3 +20,4 @@ mod reload;
 mod sequences;
 mod served;
 mod state;
+mod tls;
