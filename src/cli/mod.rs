@@ -17,6 +17,7 @@ mod check;
 mod client;
 mod completions;
 mod config;
+mod decisions;
 mod eval;
 mod exit;
 mod explain;
@@ -30,6 +31,7 @@ mod keys;
 mod output;
 mod page;
 mod probe;
+mod recorded;
 mod reply;
 mod report;
 mod request;
@@ -62,6 +64,7 @@ enum Command {
     Budget(budget::Budget),
     Report(report::Report),
     Explain(explain::Explain),
+    Decisions(decisions::Decisions),
     Approvals(approvals::Approvals),
     Approve(approve::Approve),
     Grant(grant::Grant),
@@ -117,6 +120,7 @@ fn run(command: Command) -> Outcome {
         Command::Budget(command) => command.run(),
         Command::Report(command) => command.run(),
         Command::Explain(command) => command.run(),
+        Command::Decisions(command) => command.run(),
         Command::Approvals(command) => command.run(),
         Command::Approve(command) => command.run(),
         Command::Grant(command) => command.run(),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "from outside, the process runs on the time of the machine")]
 
+mod allocating;
 mod approvals;
 mod bench;
 mod binary;
@@ -12,10 +13,12 @@ mod config;
 mod docs;
 mod events;
 mod grpc;
+mod hammer;
 mod operators;
 mod parts;
 mod process;
 mod prometheus;
+mod recording;
 mod reload;
 mod sequences;
 mod served;
