@@ -5,6 +5,7 @@
 
 mod allocating;
 mod approvals;
+mod authzen;
 mod bench;
 mod binary;
 mod check;
@@ -12,6 +13,7 @@ mod cli;
 mod config;
 mod deploy;
 mod docs;
+mod envoy;
 mod events;
 mod grpc;
 mod hammer;
