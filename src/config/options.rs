@@ -5,7 +5,8 @@ use super::identity::Patterns;
 use super::problem::Problem;
 use super::settings::Settings;
 use super::value::{
-    Bytes, Count, Listen, LogFormat, LogLevel, Name, OnBadState, OptionValue, Permissions, Threads, Wrong,
+    Bytes, Collector, Count, Listen, LogFormat, LogLevel, Name, OnBadState, OptionValue, Permissions, Ratio,
+    Threads, Wrong,
 };
 use std::path::PathBuf;
 use std::time::Duration;
@@ -165,6 +166,19 @@ options! {
         approver_keys: Option<PathBuf> = "" "PATH",
         /// The most approvals that may be open; further requests that need one are denied.
         max_open_approvals: usize = "1000" "COUNT",
+    }
+    "Traces" => {
+        /// The OpenTelemetry collector that calls are traced to over OTLP/gRPC. Unset: nothing is traced.
+        otlp_endpoint: Collector = "" "URL",
+        /// The share of the traces that begin here which are recorded. Where the caller has a trace, the
+        /// caller decides.
+        otlp_sample_ratio: Ratio = "1" "SHARE",
+        /// Headers for the collector, a line each: `name: value`.
+        otlp_headers_file: Option<PathBuf> = "" "PATH",
+        /// The certificates that sign the collector's, in PEM; for `https://`.
+        otlp_ca_file: Option<PathBuf> = "" "PATH",
+        /// How this service is called in traces.
+        otlp_service_name: Name = "tollgate" "NAME",
     }
     "Decision log" => {
         /// A directory for the decision log, as files of JSON lines that are rotated and compressed.

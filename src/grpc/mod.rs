@@ -20,6 +20,7 @@ mod retry_decision;
 mod server;
 mod service;
 mod stream;
+mod traced;
 mod wait_approval;
 mod watch_events;
 mod worker;

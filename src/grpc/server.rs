@@ -19,6 +19,7 @@ use super::incoming::Arrival;
 use super::listen::{self, Accepted, Socket};
 use super::worker::Worker;
 use crate::data_plane::DataPlane;
+use crate::telemetry::traces::Tracer;
 use crate::tls::Door;
 
 /// Connections that wait for one serving thread at most.
@@ -43,6 +44,8 @@ pub struct Options {
     pub limits: Limits,
     /// Serve the admin service too, for who holds this token.
     pub admin: Option<Token>,
+    /// What traces calls; `None`: nothing does.
+    pub tracer: Option<Arc<Tracer>>,
     /// Speak TLS on the TCP address.
     pub tls: Option<Door>,
 }
@@ -56,6 +59,7 @@ impl Default for Options {
             threads: 0,
             limits: Limits::default(),
             admin: None,
+            tracer: None,
             tls: None,
         }
     }
@@ -67,6 +71,7 @@ pub struct Server {
     plane: Arc<DataPlane>,
     limits: Limits,
     admin: Option<Token>,
+    tracer: Option<Arc<Tracer>>,
     tls: Option<Door>,
     threads: usize,
     tcp: Option<std::net::TcpListener>,
@@ -87,6 +92,7 @@ impl Server {
             plane,
             limits: options.limits,
             admin: options.admin,
+            tracer: options.tracer,
             tls: options.tls,
             threads: if options.threads == 0 { cores() } else { options.threads },
             tcp: options.tcp.map(listen::tcp).transpose()?,
@@ -111,6 +117,9 @@ impl Server {
         let drain = CancellationToken::new();
         let (reporter, health) = tonic_health::server::health_reporter();
         runtime.block_on(health::set(&reporter, ServingStatus::NotServing));
+        if self.admin.is_some() {
+            runtime.block_on(health::admin(&reporter));
+        }
         let mut workers = Vec::with_capacity(self.threads);
         let mut lines = Vec::with_capacity(self.threads);
         for number in 0..self.threads {
@@ -119,6 +128,7 @@ impl Server {
                 plane: Arc::clone(&self.plane),
                 limits: self.limits,
                 admin: self.admin.clone(),
+                tracer: self.tracer.clone(),
                 tls: self.tls.clone(),
                 health: health.clone(),
                 connections,

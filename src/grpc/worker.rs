@@ -14,10 +14,12 @@ use super::aside::Aside;
 use super::convert::Limits;
 use super::front::{Front, RARE_BYTES};
 use super::incoming::{Arrival, Incoming};
+use super::traced::Traces;
 use super::wait_approval::Waiting;
 use super::{Generated, service::Service};
 use crate::data_plane::DataPlane;
 use crate::pb::{self, amplification, amplification::Allowance};
+use crate::telemetry::traces::Tracer;
 use crate::tls::Door;
 
 /// Requests in flight on one connection.
@@ -47,6 +49,7 @@ pub(super) struct Worker<H> {
     pub plane: Arc<DataPlane>,
     pub limits: Limits,
     pub admin: Option<Token>,
+    pub tracer: Option<Arc<Tracer>>,
     pub tls: Option<Door>,
     pub health: HealthServer<H>,
     pub connections: mpsc::Receiver<Arrival>,
@@ -76,7 +79,8 @@ impl<H: Health> Worker<H> {
         let (plane, limits, aside) = (self.plane, self.limits, Aside::new(EXPLANATIONS));
         let telling = tell_of_refusals(Arc::clone(&plane));
         let waiting = Waiting::default();
-        let service = Service { plane, limits, aside, waiting, drain: drain.clone() };
+        let traces = Traces(self.tracer);
+        let service = Service { plane, limits, aside, waiting, traces, drain: drain.clone() };
         let front = front(service, self.health, self.admin)?;
         let incoming = Incoming::new(self.connections, self.tls, drain.clone());
         let overdue = async {
