@@ -16,6 +16,7 @@ use tower::Service;
 use tower::util::BoxCloneSyncService;
 
 use super::convert::Limits;
+use super::envoy::{self, Checks, RateLimits};
 use super::intake::Intake;
 use super::patience::{Flight, InFlight};
 use super::{Generated, later};
@@ -37,6 +38,8 @@ pub(super) struct Front {
     batch: Generated,
     /// Takes small messages and answers with streams.
     streams: Generated,
+    /// What Envoy asks, as often as others ask for decisions.
+    envoy: Arc<envoy::Servers>,
     rare: Arc<[(&'static str, Rare)]>,
     intake: Arc<Intake>,
     request_bytes: usize,
@@ -45,12 +48,13 @@ pub(super) struct Front {
 
 impl Front {
     /// Decisions, by a service with these limits.
-    pub(super) fn new(decisions: &Generated, limits: &Limits) -> Self {
+    pub(super) fn new(decisions: &Generated, envoy: envoy::Servers, limits: &Limits) -> Self {
         let Limits { request_bytes, batch_bytes, .. } = *limits;
         Self {
             single: decisions.clone().max_decoding_message_size(request_bytes),
             batch: decisions.clone().max_decoding_message_size(batch_bytes),
             streams: decisions.clone().max_decoding_message_size(RARE_BYTES),
+            envoy: Arc::new(envoy),
             rare: Arc::new([]),
             intake: Arc::new(Intake::new(MESSAGES_HELD * batch_bytes.max(request_bytes))),
             request_bytes,
@@ -90,6 +94,16 @@ impl Front {
             };
             let metered = request.map(|body| Arc::clone(&self.intake).meter(body));
             return Answer::Asked { asked: generated.call(metered), most, field, _flight: flight };
+        }
+        if service == Checks::NAME || service == RateLimits::NAME {
+            let is_check = service == Checks::NAME;
+            let metered = request.map(|body| Arc::clone(&self.intake).meter(body));
+            let asked = if is_check {
+                self.envoy.checks.clone().call(metered)
+            } else {
+                self.envoy.rate_limits.clone().call(metered)
+            };
+            return Answer::Asked { asked, most: self.request_bytes, field: "request", _flight: flight };
         }
         match self.rare.iter().find(|(name, _)| *name == service) {
             Some((_, rare)) => Answer::Asked {

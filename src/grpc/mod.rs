@@ -6,6 +6,7 @@ mod authorize;
 mod authorize_batch;
 mod budget;
 pub mod convert;
+mod envoy;
 mod explain;
 mod front;
 pub mod guard;

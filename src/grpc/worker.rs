@@ -12,6 +12,7 @@ use tonic_reflection::server::Builder as Reflection;
 use super::admin::{self, Token};
 use super::aside::Aside;
 use super::convert::Limits;
+use super::envoy;
 use super::front::{Front, RARE_BYTES};
 use super::incoming::{Arrival, Incoming};
 use super::traced::Traces;
@@ -129,7 +130,7 @@ fn front<H: Health>(
             None => open,
         }
     };
-    let front = Front::new(&Generated::new(service), &limits)
+    let front = Front::new(&Generated::new(service), envoy::Servers::new(&plane, &limits), &limits)
         .with(health.max_decoding_message_size(RARE_BYTES))
         .with(reflection().build_v1()?.max_decoding_message_size(RARE_BYTES))
         .with(reflection().build_v1alpha()?.max_decoding_message_size(RARE_BYTES));
