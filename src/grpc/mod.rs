@@ -1,9 +1,11 @@
 //! The gRPC edge: translates, and decides nothing.
 
 pub mod admin;
+mod answer;
 mod aside;
 mod authorize;
 mod authorize_batch;
+mod authorize_stream;
 mod budget;
 pub mod convert;
 mod explain;
@@ -11,20 +13,23 @@ mod front;
 pub mod guard;
 mod health;
 mod intake;
-pub mod later;
+mod line;
 mod listen;
+mod outgoing;
+mod overload;
 mod patience;
 mod report;
 mod retry_decision;
 mod server;
 mod service;
 mod stream;
+mod transport;
 mod wait_approval;
 mod watch_events;
 mod worker;
 
 pub use convert::Limits;
-pub use server::{Options, Server};
+pub use server::{Options, Overload, Server};
 
 use crate::pb::policy_decision_service_server::PolicyDecisionServiceServer;
 

@@ -21,8 +21,6 @@ use crate::data_plane::DataPlane;
 
 /// Connections that wait for one serving thread at most.
 const WAITING: usize = 64;
-/// Connections at one time; the next waits until one ends.
-const CONNECTIONS: usize = 10_000;
 /// After an error of the system (no file descriptors left) accepting rests that long.
 const REST: Duration = Duration::from_millis(50);
 
@@ -39,13 +37,59 @@ pub struct Options {
     pub threads: usize,
     /// The bounds on requests.
     pub limits: Limits,
+    /// The bounds on everybody together.
+    pub overload: Overload,
     /// Serve the admin service too, for who holds this token.
     pub admin: Option<Token>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { tcp: None, uds: None, uds_mode: 0o600, threads: 0, limits: Limits::default(), admin: None }
+        Self {
+            tcp: None,
+            uds: None,
+            uds_mode: 0o600,
+            threads: 0,
+            limits: Limits::default(),
+            overload: Overload::default(),
+            admin: None,
+        }
+    }
+}
+
+/// What is done when there is more to do than can be done, and to clients that take more than others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overload {
+    /// How long a call may wait for its turn while a thread has more to do than it can; zero: for ever.
+    pub wait: Duration,
+    /// How long a call may take to be read and answered.
+    pub request: Duration,
+    /// How long a client may take nothing of what is sent to it.
+    pub stalled: Duration,
+    /// How long a connection may take to begin.
+    pub handshake: Duration,
+    /// Connections at one time; the next waits until one ends.
+    pub connections: usize,
+    /// Calls at one time on one connection.
+    pub calls: u32,
+    /// Streams of requests at one time on one serving thread.
+    pub streams: usize,
+    /// Bytes of a list of headers.
+    pub header_bytes: u32,
+}
+
+impl Default for Overload {
+    fn default() -> Self {
+        Self {
+            wait: Duration::from_millis(10),
+            request: Duration::from_secs(30),
+            stalled: Duration::from_secs(30),
+            handshake: Duration::from_secs(10),
+            connections: 10_000,
+            calls: 1_024,
+            streams: 1_000,
+            header_bytes: 16 << 10,
+        }
     }
 }
 
@@ -54,6 +98,7 @@ impl Default for Options {
 pub struct Server {
     plane: Arc<DataPlane>,
     limits: Limits,
+    overload: Overload,
     admin: Option<Token>,
     threads: usize,
     tcp: Option<std::net::TcpListener>,
@@ -73,6 +118,7 @@ impl Server {
         Ok(Self {
             plane,
             limits: options.limits,
+            overload: options.overload,
             admin: options.admin,
             threads: if options.threads == 0 { cores() } else { options.threads },
             tcp: options.tcp.map(listen::tcp).transpose()?,
@@ -104,6 +150,7 @@ impl Server {
             let worker = Worker {
                 plane: Arc::clone(&self.plane),
                 limits: self.limits,
+                overload: self.overload,
                 admin: self.admin.clone(),
                 health: health.clone(),
                 connections,
@@ -136,7 +183,7 @@ impl Server {
         let unix = |socket: &Socket| UnixListener::from_std(socket.listener.try_clone()?);
         let uds = self.uds.as_ref().map(unix).transpose()?;
         let mut turn = lines.iter().cycle();
-        let room = Arc::new(Semaphore::new(CONNECTIONS));
+        let room = Arc::new(Semaphore::new(self.overload.connections));
         loop {
             let place = tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),

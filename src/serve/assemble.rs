@@ -199,6 +199,16 @@ fn grpc_options(config: &Config) -> anyhow::Result<grpc::Options> {
             list_items: config.bounds_request_list_items.0,
             ..grpc::Limits::default()
         },
+        overload: grpc::Overload {
+            wait: config.overload_wait_seconds,
+            request: config.request_seconds.0,
+            stalled: config.stalled_seconds.0,
+            handshake: config.handshake_seconds.0,
+            connections: config.max_connections,
+            calls: u32::try_from(config.max_connection_calls.0).unwrap_or(u32::MAX),
+            streams: config.max_streams,
+            header_bytes: u32::try_from(config.bounds_header_bytes.0).unwrap_or(u32::MAX),
+        },
         admin: config.admin_token_file.as_deref().map(grpc::admin::Token::read).transpose()?,
     })
 }

@@ -62,7 +62,7 @@ pub const BREAKER_STATE: &str = "tollgate_breaker_state";
 pub const OPERATOR_ACTIONS: &str = "tollgate_operator_actions_total";
 /// Emergency stops in force.
 pub const EMERGENCY_STOPS: &str = "tollgate_emergency_stops";
-/// Requests that were refused because others held too much memory.
+/// What was shed so that others are served, by `reason` ([`SHED_REASONS`]).
 pub const REQUESTS_SHED: &str = "tollgate_requests_shed_total";
 /// Requests that were answered INTERNAL because deciding them panicked.
 pub const REQUEST_PANICS: &str = "tollgate_request_panics_total";
@@ -81,6 +81,11 @@ pub const EVENT_SUBSCRIBERS: &str = "tollgate_event_subscribers";
 /// Subscribers of events that were too slow.
 pub const EVENT_SUBSCRIBERS_DROPPED: &str = "tollgate_event_subscribers_dropped_total";
 
+/// The values of `reason` in [`REQUESTS_SHED`]: calls and items that waited too long for their turn,
+/// that would have held too much memory, that came when enough streams or explanations were open, or
+/// were not done in time; clients that read nothing, gave up too much, or said nothing at all.
+pub const SHED_REASONS: [&str; 8] =
+    ["overloaded", "memory", "streams", "explanations", "late", "stalled", "resets", "silent"];
 /// The values of `result` in [`STATE_WRITES`].
 pub const WRITE_RESULTS: [&str; 2] = ["written", "failed"];
 /// The values of `result` in [`BUNDLE_UPDATES`].
@@ -161,7 +166,7 @@ fn describe() {
     describe_counter!(
         REQUESTS_SHED,
         Unit::Count,
-        "Requests that were refused because others held too much memory"
+        "Requests and connections that were shed so that others are served"
     );
     describe_counter!(APPROVALS, Unit::Count, "Approvals by what became of them");
     describe_gauge!(APPROVALS_OPEN, Unit::Count, "Approvals that are open now");
@@ -215,7 +220,9 @@ fn start_at_zero() {
         counter!(OPERATOR_ACTIONS, "operation" => operation).absolute(0);
     }
     counter!(CONTEXT_VIOLATIONS).absolute(0);
-    counter!(REQUESTS_SHED).absolute(0);
+    for reason in SHED_REASONS {
+        counter!(REQUESTS_SHED, "reason" => reason).absolute(0);
+    }
     counter!(REQUEST_PANICS).absolute(0);
     counter!(EVENTS_DROPPED).absolute(0);
     counter!(EVENT_SUBSCRIBERS_DROPPED).absolute(0);
@@ -259,7 +266,7 @@ mod tests {
                 r#"tollgate_evaluation_errors_total{kind="decisive"} "#,
                 r#"tollgate_evaluation_errors_total{kind="other"} "#,
                 "tollgate_context_violations_total ",
-                "tollgate_requests_shed_total ",
+                "tollgate_requests_shed_total{reason=\"overloaded\"} ",
                 "tollgate_decision_duration_seconds_count ",
                 "# TYPE tollgate_bundle_info gauge",
             ] {
