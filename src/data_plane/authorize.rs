@@ -7,7 +7,7 @@ use tollgate_engine::model::ReasonCode;
 
 use super::answer::{Answer, deny};
 use super::snapshot::Snapshot;
-use super::{DataPlane, local, record};
+use super::{DataPlane, local, mark, record};
 
 /// Why everything is denied before the first bundle.
 pub(super) const NO_BUNDLE: &str =
@@ -69,7 +69,7 @@ impl DataPlane {
         at: At,
         Decided { decision, verdict }: Decided<'a>,
     ) -> Answer<'a> {
-        let decision_id = self.clock.decision_id(at.wall);
+        let decision_id = mark::with_errors(self.clock.decision_id(at.wall), decision.has_errors());
         let (decision, approval) = self.with_approval(request, decision, decision_id, at.wall);
         let mut answer = Answer {
             decision_id,

@@ -12,6 +12,23 @@ use tollgate_engine::time::WallTime;
 use tollgate_engine::unit::Span;
 use uuid::Uuid;
 
+/// The bit of an id that says that its decision met a condition that could not be evaluated: nobody
+/// has to remember it until the report comes.
+const ERRED: (usize, u8) = (11, 1);
+
+/// The id with that bit as it should be, before it is marked.
+pub(super) fn with_errors(id: Uuid, erred: bool) -> Uuid {
+    let (mut bytes, (at, bit)) = (*id.as_bytes(), ERRED);
+    bytes[at] = bytes[at] & !bit | if erred { bit } else { 0 };
+    Uuid::from_bytes(bytes)
+}
+
+/// Whether the decision of this id, which is one of ours, met such a condition.
+pub(super) fn has_errors(id: Uuid) -> bool {
+    let (at, bit) = ERRED;
+    id.as_bytes()[at] & bit != 0
+}
+
 /// Makes and knows marked ids.
 #[derive(Debug)]
 pub(super) struct Mark {
@@ -70,7 +87,9 @@ mod tests {
         let late = WallTime::from_nanos(now.nanos() + 3_600_001_000_000);
         for _ in 0..1_000 {
             let plain = clock.decision_id(now);
+            let (sound, plain) = (with_errors(plain, false), with_errors(plain, true));
             let marked = own.mark(plain);
+            assert_eq!([sound, plain, marked].map(has_errors), [false, true, true]);
             assert_eq!(marked.get_version_num(), 7);
             assert_eq!(marked.get_timestamp(), plain.get_timestamp());
             assert!(own.age(marked, now, hour).is_some() && other.age(marked, now, hour).is_none());

@@ -61,6 +61,7 @@ use crate::events::{self, Hub};
 use crate::telemetry::decisions::Decisions;
 use crate::telemetry::metrics;
 use crate::telemetry::outcomes::Outcomes;
+use crate::telemetry::recent::Recent;
 use mark::Mark;
 use report::Kept;
 use restart::Restart;
@@ -139,6 +140,8 @@ pub struct DataPlane {
     /// What operators have stopped.
     stops: Board,
     outcomes: Outcomes,
+    /// What was counted a while ago.
+    recent: Recent,
     approvals: Approvals,
 }
 
@@ -179,6 +182,7 @@ impl DataPlane {
             sweeper: Mutex::default(),
             stops: Board::default(),
             outcomes: Outcomes::default(),
+            recent: Recent::since(clock.monotonic()),
             options,
             clock,
         });

@@ -8,7 +8,7 @@ use tollgate_engine::unit::Span;
 use uuid::Uuid;
 
 use super::answer::Arm;
-use super::{DataPlane, local};
+use super::{DataPlane, local, mark};
 
 /// What is kept of a decision until it is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -51,7 +51,7 @@ impl DataPlane {
             let guards = &parts.snapshot.guards;
             match self.open.report(&self.live.ledger, guards, id, outcome, at) {
                 Settled::Applied(kept, _, events) => {
-                    self.outcomes.ended(kept.arm.name(), outcome);
+                    self.outcomes.ended(kept.arm.name(), outcome, mark::has_errors(decision));
                     self.happened(guards, &events);
                     Reported::Applied
                 }
@@ -69,7 +69,7 @@ impl DataPlane {
         let Some(age) = self.mark.age(decision, at.wall, HORIZON) else { return Reported::Unknown };
         match self.open.settle_once(decision.as_u128(), at.now.before(age), at.now) {
             Once::First => {
-                self.outcomes.ended(Arm::Stable.name(), outcome);
+                self.outcomes.ended(Arm::Stable.name(), outcome, mark::has_errors(decision));
                 Reported::Applied
             }
             Once::Before => Reported::Duplicate,

@@ -77,6 +77,14 @@ impl Snapshot {
         if reason == ReasonCode::EmergencyStop { Arm::Builtin } else { self.arm() }
     }
 
+    /// Whether these are labels that the bundle in force gives to decisions.
+    #[must_use]
+    pub fn names(&self, agent: &str, action: &str) -> bool {
+        self.serving.as_ref().is_some_and(|serving| {
+            serving.compiled.agent_label(agent) == agent && serving.compiled.action_label(action) == action
+        })
+    }
+
     /// The identity of the bundle that decides.
     #[must_use]
     pub fn bundle(&self) -> Option<BundleRef<'_>> {

@@ -101,7 +101,7 @@ impl DataPlane {
             bundle: self.bundle_status(&snapshot),
             last_error,
             updates,
-            decisions: self.decisions.count(),
+            decisions: self.decisions.sums().count(),
             state_file: self.restart.as_ref().map(|restart| restart.status(self.clock.monotonic())),
             open_decisions: self.open.len(),
         }

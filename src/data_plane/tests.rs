@@ -14,9 +14,10 @@ use tollgate_engine::value::{Const, ConstMap, Fields, View};
 use super::{DataPlane, Offer, Options, Outcome, State, lock};
 use crate::clock::Clock;
 use crate::telemetry::metrics::AtScrape as _;
-use crate::telemetry::page::Page;
+use crate::telemetry::page::{Format, Page};
 
 mod approving;
+mod counting;
 mod guarding;
 mod happened;
 mod operating;
@@ -302,8 +303,7 @@ fn metrics_carry_the_bundles_own_names_only() {
     plane.authorize(&stranger, |_| ());
     let mut page = Page::default();
     metrics::with_local_recorder(&recorder, || plane.hand_over(&mut page));
-    let mut text = handle.render();
-    page.append_to(&mut text);
+    let text = handle.render() + &page.render(Format::Text);
     for want in [
         r#"tollgate_decisions_total{arm="STABLE",effect="ALLOW",reason_code="rule",phase="DISPATCH",agent="inbox",action="send"} 1"#,
         r#"tollgate_decisions_total{arm="STABLE",effect="DENY",reason_code="default_deny",phase="DISPATCH",agent="other",action="send"} 1"#,

@@ -92,7 +92,7 @@ async fn every_thread_is_heard_in_order_and_everybody_hears_the_same() {
 async fn who_tells_never_waits_and_what_is_lost_is_counted() {
     let metrics = crate::telemetry::metrics::install();
     let count = |name: &str| -> u64 {
-        let page = metrics.render();
+        let page = metrics.render(crate::telemetry::page::Format::Text);
         let line = page.lines().find(|line| line.starts_with(name));
         line.and_then(|line| line.rsplit(' ').next()).map_or(0, |number| number.parse().unwrap())
     };

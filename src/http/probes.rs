@@ -2,12 +2,14 @@
 
 use crate::data_plane::DataPlane;
 use crate::telemetry::metrics;
+use crate::telemetry::page::Format;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// What the answers are made from.
@@ -17,6 +19,8 @@ pub struct Probes {
     pub data_plane: Arc<DataPlane>,
     /// What was counted.
     pub metrics: metrics::Handle,
+    /// Has room for one page at a time.
+    pub scraping: Arc<Semaphore>,
     /// Cancelled when the process takes no more requests.
     pub draining: CancellationToken,
 }
@@ -44,8 +48,23 @@ async fn ready(State(probes): State<Probes>) -> impl IntoResponse {
     (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}"))
 }
 
-async fn scrape(State(probes): State<Probes>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], probes.metrics.render())
+/// Where many scrape, they wait for each other here and for nobody else.
+async fn scrape(State(probes): State<Probes>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let format = Format::wanted(accept.unwrap_or_default());
+    let Ok(turn) = probes.scraping.acquire_owned().await else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
+    let metrics = probes.metrics;
+    let page = tokio::task::spawn_blocking(move || {
+        let page = metrics.render(format);
+        drop(turn);
+        page
+    });
+    match page.await {
+        Ok(page) => ([(header::CONTENT_TYPE, format.content_type())], page).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }
 
 async fn status(State(probes): State<Probes>) -> impl IntoResponse {

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tollgate_engine::read::Bounds;
 
@@ -89,7 +90,8 @@ impl Process {
         let addresses = (grpc.local_addr(), http.as_ref().map(http::Server::local_addr));
         if let Some(server) = http {
             let (data_plane, draining) = (Arc::clone(&plane), stop.clone());
-            let router = probes::router(probes::Probes { data_plane, metrics, draining });
+            let scraping = Arc::new(Semaphore::new(1));
+            let router = probes::router(probes::Probes { data_plane, metrics, scraping, draining });
             // Probes and scrapes are answered until the last request is.
             control.spawn(server.run(router, ended.clone()));
         }

@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use metrics::counter;
 use tollgate_engine::compile::OTHER;
 
-use super::metrics::{AtScrape, CONTEXT_VIOLATIONS, DECISIONS, EVALUATION_ERRORS};
+use super::exemplar::{Exemplar, Place};
+use super::metrics::{CONTEXT_VIOLATIONS, DECISIONS, EVALUATION_ERRORS, SHADOW_FLIPS};
 use super::page::Page;
 
 /// Upper bounds of the buckets of durations, in nanoseconds.
@@ -36,6 +37,9 @@ pub const BOUNDS: [u64; 18] = [
     1_000_000_000,
 ];
 
+/// Buckets of durations; the last has no upper bound.
+pub const BUCKETS: usize = BOUNDS.len() + 1;
+
 /// Sets of labels kept free for those whose agent and action are [`OTHER`].
 const KEPT_FREE: usize = 64;
 
@@ -56,17 +60,47 @@ pub struct Labels<'a> {
     pub action: &'a str,
 }
 
+/// How a decision would have come out otherwise if guardrails in shadow were enforced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flip {
+    /// It allowed, and would have denied.
+    AllowToDeny,
+    /// It allowed, and would have throttled.
+    AllowToThrottle,
+    /// It throttled, and would have denied.
+    ThrottleToDeny,
+}
+
+/// All of them, by number, as labels.
+const FLIPS: [[&str; 2]; 3] = [["ALLOW", "DENY"], ["ALLOW", "THROTTLE"], ["THROTTLE", "DENY"]];
+
 /// What else a decision adds to.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sample {
     /// How long it took.
     pub nanos: u64,
+    /// Its id.
+    pub decision: u128,
+    /// When it was taken, in nanoseconds since 1970.
+    pub at: u64,
+    /// The trace that it belongs to; 0: none.
+    pub trace: u128,
+    /// Whether an action may run now, so that its report is awaited.
+    pub awaits_report: bool,
+    /// What guardrails in shadow would have made of it.
+    pub flip: Option<Flip>,
     /// Whether it was decided by a condition that could not be evaluated.
     pub decisive_error: bool,
     /// Rules whose condition could not be evaluated and that did not decide.
     pub other_errors: u32,
     /// Fields of the context that do not fit what the bundle declares.
     pub context_violations: u32,
+}
+
+impl Sample {
+    const fn exemplar(&self) -> Exemplar {
+        Exemplar { nanos: self.nanos, at: self.at, decision: self.decision, trace: self.trace }
+    }
 }
 
 /// The counts of all threads.
@@ -78,7 +112,7 @@ pub struct Decisions {
 
 #[derive(Debug, Default)]
 struct Inner {
-    series: HashMap<OwnLabels, Series>,
+    series: HashMap<Arc<OwnLabels>, Series>,
     threads: Vec<Arc<Totals>>,
     /// Of threads that ended.
     ended: Sums,
@@ -95,7 +129,8 @@ struct Series {
     cells: Vec<(u64, Arc<Cell>)>,
     /// Of threads that ended or forgot their cell.
     ended: u64,
-    handed_over: u64,
+    /// What the last scrape was given.
+    shown: Option<u64>,
 }
 
 /// A count that one thread writes; on a cache line of its own.
@@ -117,8 +152,12 @@ impl Cell {
 /// The counts of one thread that have no labels of their own.
 #[derive(Debug, Default)]
 struct Totals {
-    buckets: [Cell; BOUNDS.len() + 1],
+    buckets: [Cell; BUCKETS],
+    exemplars: [Place; BUCKETS],
+    flips: [Cell; FLIPS.len()],
     nanos: Cell,
+    erred: Cell,
+    allowed: Cell,
     decisive_errors: Cell,
     other_errors: Cell,
     context_violations: Cell,
@@ -128,21 +167,37 @@ struct Totals {
 #[derive(Clone, Debug, Default)]
 pub struct Sums {
     /// Decisions by how long they took; the last bucket has no upper bound.
-    pub buckets: [u64; BOUNDS.len() + 1],
+    pub buckets: [u64; BUCKETS],
     /// How long they took together.
     pub nanos: u64,
+    /// Those with a condition that could not be evaluated.
+    pub erred: u64,
+    /// Those that let an action run.
+    pub allowed: u64,
+    flips: [u64; FLIPS.len()],
     decisive_errors: u64,
     other_errors: u64,
     context_violations: u64,
 }
 
 impl Sums {
+    /// All decisions.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+
     /// Adds the other's counts.
     pub fn add(&mut self, other: &Self) {
         for (own, other) in self.buckets.iter_mut().zip(&other.buckets) {
             *own += other;
         }
+        for (own, other) in self.flips.iter_mut().zip(&other.flips) {
+            *own += other;
+        }
         self.nanos += other.nanos;
+        self.erred += other.erred;
+        self.allowed += other.allowed;
         self.decisive_errors += other.decisive_errors;
         self.other_errors += other.other_errors;
         self.context_violations += other.context_violations;
@@ -153,7 +208,10 @@ impl Totals {
     fn read(&self) -> Sums {
         Sums {
             buckets: std::array::from_fn(|i| self.buckets[i].get()),
+            flips: std::array::from_fn(|i| self.flips[i].get()),
             nanos: self.nanos.get(),
+            erred: self.erred.get(),
+            allowed: self.allowed.get(),
             decisive_errors: self.decisive_errors.get(),
             other_errors: self.other_errors.get(),
             context_violations: self.context_violations.get(),
@@ -183,8 +241,8 @@ impl Decisions {
 
     /// All decisions so far.
     #[must_use]
-    pub fn count(&self) -> u64 {
-        self.lock().sums().buckets.iter().sum()
+    pub fn sums(&self) -> Sums {
+        self.lock().sums()
     }
 
     fn cell(&self, thread: u64, labels: &Labels<'_>) -> Arc<Cell> {
@@ -195,7 +253,7 @@ impl Decisions {
         if full && !inner.series.contains_key(&key) {
             key.1 = [OTHER.into(), OTHER.into()];
         }
-        let series = inner.series.entry(key).or_default();
+        let series = inner.series.entry(Arc::new(key)).or_default();
         if let Some((_, cell)) = series.cells.iter().find(|(owner, _)| *owner == thread) {
             return Arc::clone(cell);
         }
@@ -246,32 +304,74 @@ impl Series {
     }
 }
 
-impl AtScrape for Decisions {
-    fn hand_over(&self, page: &mut Page) {
-        let mut inner = self.lock();
-        for (([arm, effect, reason_code, phase], [agent, action]), series) in &mut inner.series {
+impl Inner {
+    /// Every series with its count; `known` says whether the bundle still has an agent and an action.
+    ///
+    /// One of a bundle that is gone is dropped when no thread counts on it any longer and a scrape has
+    /// seen its last count: else bundles that follow each other would use up the room for series.
+    fn counts(&mut self, known: impl Fn(&str, &str) -> bool) -> Vec<(Arc<OwnLabels>, u64)> {
+        let mut counts = Vec::with_capacity(self.series.len());
+        self.series.retain(|labels, series| {
             let sum = series.sum();
-            counter!(
-                DECISIONS,
-                "arm" => *arm,
-                "effect" => *effect,
-                "reason_code" => *reason_code,
-                "phase" => *phase,
-                "agent" => agent.to_string(),
-                "action" => action.to_string()
-            )
-            .increment(sum - series.handed_over);
-            series.handed_over = sum;
+            let [agent, action] = &labels.1;
+            let over = series.cells.is_empty() && series.shown == Some(sum);
+            if over && !known(agent, action) {
+                return false;
+            }
+            series.shown = Some(sum);
+            counts.push((Arc::clone(labels), sum));
+            true
+        });
+        counts
+    }
+
+    fn exemplars(&self) -> [Option<Exemplar>; BUCKETS] {
+        let mut best = [None; BUCKETS];
+        for totals in &self.threads {
+            for (best, place) in best.iter_mut().zip(&totals.exemplars) {
+                *best = Exemplar::better(*best, place.read());
+            }
         }
-        let sums = inner.sums();
+        best
+    }
+}
+
+impl Decisions {
+    /// Brings the page up to date; `known` says whether the bundle has this agent and this action.
+    pub fn hand_over(&self, page: &mut Page, known: impl Fn(&str, &str) -> bool) {
+        // A serving thread that meets new labels waits for this lock: nothing is written under it.
+        let mut inner = self.lock();
+        let mut counts = inner.counts(known);
+        let (sums, exemplars) = (inner.sums(), inner.exemplars());
         let before = std::mem::replace(&mut inner.handed_over, sums.clone());
         drop(inner);
+        counts.sort_unstable();
+        for (labels, count) in counts {
+            let ([arm, effect, reason_code, phase], [agent, action]) = &*labels;
+            let labels = [
+                ("arm", *arm),
+                ("effect", *effect),
+                ("reason_code", *reason_code),
+                ("phase", *phase),
+                ("agent", agent),
+                ("action", action),
+            ];
+            page.add(DECISIONS, &labels, double(count));
+        }
+        for ([from, to], count) in FLIPS.into_iter().zip(sums.flips) {
+            page.add(SHADOW_FLIPS, &[("from", from), ("to", to)], double(count));
+        }
         counter!(EVALUATION_ERRORS, "kind" => "decisive")
             .increment(sums.decisive_errors - before.decisive_errors);
         counter!(EVALUATION_ERRORS, "kind" => "other").increment(sums.other_errors - before.other_errors);
         counter!(CONTEXT_VIOLATIONS).increment(sums.context_violations - before.context_violations);
-        page.add_durations(&sums);
+        page.add_durations(&sums, &exemplars);
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "the text format carries doubles")]
+const fn double(n: u64) -> f64 {
+    n as f64
 }
 
 /// The counts of one thread.
@@ -316,9 +416,19 @@ impl Tally {
             self.cells.insert(address, cell);
         }
         let totals = &self.totals;
-        let bucket = BOUNDS.iter().position(|bound| sample.nanos <= *bound);
-        totals.buckets[bucket.unwrap_or(BOUNDS.len())].add(1);
+        let bucket = BOUNDS.iter().position(|bound| sample.nanos <= *bound).unwrap_or(BOUNDS.len());
+        totals.buckets[bucket].add(1);
+        totals.exemplars[bucket].offer(&sample.exemplar());
         totals.nanos.add(sample.nanos);
+        if sample.awaits_report {
+            totals.allowed.add(1);
+        }
+        if sample.decisive_error || sample.other_errors > 0 {
+            totals.erred.add(1);
+        }
+        if let Some(flip) = sample.flip {
+            totals.flips[flip as usize].add(1);
+        }
         if sample.decisive_error {
             totals.decisive_errors.add(1);
         }

@@ -107,8 +107,7 @@ fn what_took_nothing_can_be_reported_too() {
     assert_eq!(plane.report(Uuid::nil(), &done), Reported::Unknown);
     let mut page = Page::default();
     plane.hand_over(&mut page);
-    let mut text = String::new();
-    page.append_to(&mut text);
+    let text = page.render(Format::Text);
     assert!(text.contains("tollgate_cost_total{arm=\"STABLE\"} 0.25"), "{text}");
 }
 
@@ -121,8 +120,7 @@ fn reports_that_found_no_room_are_counted_for_whatever_keeps_what_they_say() {
     );
     let mut page = Page::default();
     plane.hand_over(&mut page);
-    let mut text = String::new();
-    page.append_to(&mut text);
+    let text = page.render(Format::Text);
     let counted = |line: &&str| line.starts_with("tollgate_guardrail_reports_dropped_total{");
     let shown: Vec<&str> = text.lines().filter(counted).collect();
     let want =

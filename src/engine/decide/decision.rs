@@ -31,6 +31,14 @@ pub struct Decision<'a> {
     pub context_violations: u32,
 }
 
+impl Decision<'_> {
+    /// Whether a condition could not be evaluated on the way to it.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.other_errors > 0 || self.reason_code == ReasonCode::ConditionError
+    }
+}
+
 /// The effect of a decision, with what is its own.
 #[derive(Clone, Debug)]
 pub enum Answer<'a> {
