@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{HeaderMap, Request, Response};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use metrics::counter;
 use tokio::time::{Sleep, sleep};
@@ -76,6 +77,10 @@ impl Answer {
             flight.answered();
             return Err(self.front.gate().refusal());
         }
+        if call.route.needs_message() && call.request.body().is_end_stream() {
+            // Nobody who means it: counted as given up, which it is where only heads are sent.
+            return Err(Status::invalid_argument("the call has no message; send one").into_http());
+        }
         let (route, writing) = (call.route, call.writing.clone());
         let longest = self.front.longest().min(timeout_of(call.request.headers()));
         match self.front.ask(call) {
@@ -92,17 +97,20 @@ impl Future for Answer {
     type Output = Result<Response<Body>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let State::Called(call, since, seen) = std::mem::replace(&mut self.state, State::Over) {
-            drop(seen);
-            match self.begin(call, since) {
-                Ok(pending) => self.state = State::Asked(pending),
-                Err(refusal) => return Poll::Ready(Ok(refusal)),
+        let mut pending = match std::mem::replace(&mut self.state, State::Over) {
+            State::Called(call, since, seen) => {
+                drop(seen);
+                match self.begin(call, since) {
+                    Ok(pending) => pending,
+                    Err(refusal) => return Poll::Ready(Ok(refusal)),
+                }
             }
-        }
-        let State::Asked(pending) = &mut self.state else { return Poll::Pending };
+            State::Asked(pending) => pending,
+            State::Over => return Poll::Pending,
+        };
         let polled = pending.poll(cx);
-        if polled.is_ready() {
-            self.state = State::Over;
+        if polled.is_pending() {
+            self.state = State::Asked(pending);
         }
         polled
     }

@@ -71,6 +71,11 @@ impl Route {
         matches!(self, Self::Large { .. } | Self::Stream | Self::Many | Self::Rare(_))
     }
 
+    /// Whether a call must have a message: one of ours that is not a stream of them.
+    pub(super) const fn needs_message(self) -> bool {
+        matches!(self, Self::Single { .. } | Self::Large { .. } | Self::Stream)
+    }
+
     /// How patient its callers are; `None`: they are always served. What tells others how the server
     /// does, or follows it, must not fail when it has much to do.
     pub(super) const fn patience(self) -> Option<Patience> {
@@ -169,7 +174,7 @@ impl Front {
     /// # Errors
     /// Not only errors: whatever is answered at once.
     pub(super) fn ask(&self, call: Call) -> Result<Asked, Response<Body>> {
-        if call.route.is_long() && self.held.is_full() {
+        if matches!(call.route, Route::Large { .. } | Route::Many) && self.held.is_full() {
             let why = "answers that nobody reads hold too much memory; read those that were asked for";
             return Err(refuse("memory", why).into_http());
         }

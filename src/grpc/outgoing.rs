@@ -175,7 +175,7 @@ impl Watch {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn what_is_on_its_way_is_counted_until_it_has_left() {
         let thread = Arc::new(Held::new(MOST_BYTES));
         let out = Outgoing::new(&thread);

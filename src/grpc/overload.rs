@@ -27,7 +27,7 @@ const NO_REST: u64 = 100_000_000;
 /// then those who come are served for a while, however long they waited.
 const STARVED: u64 = 4;
 /// Those who are shed come back after this and up to as much again, not all at once.
-const COME_BACK: Duration = Duration::from_millis(100);
+pub(super) const COME_BACK: Duration = Duration::from_millis(100);
 /// So many different times.
 const TIMES: u32 = 16;
 
@@ -85,7 +85,7 @@ impl Gate {
         self.rested_at.store(self.now(), Ordering::Relaxed);
     }
 
-    /// Whether who waits since then is shed; counts it if so.
+    /// Whether who waits since then is to be shed.
     pub(super) fn sheds(&self, since: u64, patience: Patience) -> bool {
         if self.longest == 0 {
             return false;
@@ -106,12 +106,12 @@ impl Gate {
             self.open_until.store(now.saturating_add(self.longest), Ordering::Relaxed);
             return false;
         }
-        self.shed.increment(1);
         true
     }
 
-    /// The answer to a call that is shed.
+    /// The answer to a call that is shed, which is counted.
     pub(super) fn refusal(&self) -> Response<Body> {
+        self.shed.increment(1);
         let mut response = Response::new(Body::empty());
         if let Some(headers) = self.refusals.get(self.next_turn()) {
             response.headers_mut().clone_from(headers);
@@ -119,8 +119,9 @@ impl Gate {
         response
     }
 
-    /// When an item that is shed may come back.
+    /// When an item that is shed may come back; it is counted.
     pub(super) fn come_back(&self) -> Duration {
+        self.shed.increment(1);
         come_back(u32::try_from(self.next_turn()).unwrap_or_default())
     }
 

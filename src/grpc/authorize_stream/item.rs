@@ -1,6 +1,7 @@
 //! One item of a stream: decided, or refused without a decision, and written behind those before it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use metrics::counter;
@@ -12,7 +13,7 @@ use super::ids::Ids;
 use crate::data_plane::{Answer, DataPlane, Item};
 use crate::grpc::convert::{self, Checked, Limits};
 use crate::grpc::guard::caught;
-use crate::grpc::overload::Gate;
+use crate::grpc::overload::{COME_BACK, Gate};
 use crate::pb::{self, amplification, amplification::Shape};
 use crate::telemetry::metrics::REQUESTS_SHED;
 
@@ -48,13 +49,13 @@ impl Items {
 
     /// Sheds an item: as little is done for it as can be.
     pub(super) fn shed(&self, bytes: &Bytes, piece: &mut Vec<u8>) {
-        self.throttle(self.id_of(bytes), piece);
+        self.throttle(self.id_of(bytes), self.gate.come_back(), piece);
     }
 
     /// The rest of an item is not kept, since requests that are not complete hold too much.
     pub(super) fn no_room(&self, piece: &mut Vec<u8>) {
         counter!(REQUESTS_SHED, "reason" => "memory").increment(1);
-        self.throttle("", piece);
+        self.throttle("", COME_BACK, piece);
     }
 
     pub(super) fn too_long(&self, bytes: usize, piece: &mut Vec<u8>) {
@@ -97,8 +98,8 @@ impl Items {
         self.answer(Item::Malformed { request_id, reason }, piece);
     }
 
-    fn throttle(&self, request_id: &str, piece: &mut Vec<u8>) {
-        let wait = u64::try_from(self.gate.come_back().as_nanos()).unwrap_or(u64::MAX);
+    fn throttle(&self, request_id: &str, come_back: Duration, piece: &mut Vec<u8>) {
+        let wait = u64::try_from(come_back.as_nanos()).unwrap_or(u64::MAX);
         self.answer(Item::Shed { request_id, retry_after: Span::from_nanos(wait) }, piece);
     }
 

@@ -97,7 +97,7 @@ struct Decisions<B> {
     is_over: bool,
     drained: Pin<Box<WaitForCancellationFutureOwned>>,
     leaving: Option<Leaving>,
-    flight: Flight,
+    _flight: Flight,
     _place: OwnedSemaphorePermit,
 }
 
@@ -135,7 +135,7 @@ impl<B: HttpBody<Data = Bytes> + Unpin> Decisions<B> {
             is_over: false,
             drained: Box::pin(streams.drain.clone().cancelled_owned()),
             leaving: None,
-            flight,
+            _flight: flight,
             _place: place,
         }
     }
@@ -207,7 +207,6 @@ impl<B: HttpBody<Data = Bytes> + Unpin> HttpBody for Decisions<B> {
         }
         if let Some(status) = this.end.take() {
             this.is_over = true;
-            this.flight.answered();
             return Poll::Ready(Some(trailers(&status).map(Frame::trailers)));
         }
         if this.out.is_full(cx) {

@@ -105,8 +105,8 @@ mod tests {
 format: tollgate/v1
 version: 1.2.3
 guardrails:
-  - {id: few, type: rate_limit, limit: 1, window_seconds: 60, target: {action: few}}
-  - {id: slots, type: concurrency, max_concurrent: 1, lease_seconds: 60, target: {action: few}}
+  - {name: few, type: rate_limit, rules: {limit: 1, window_seconds: 60}, targeting: {actions: [few]}}
+  - {name: money, type: budget, rules: {max_cost: 1, default_estimate: {cost: 0.6}}, targeting: {actions: [few]}}
 rules:
   - {id: ask, action: ask, effect: require_approval, approval: {approvers: 2, role: boss}, reason: Two must agree}
   - {id: drop, action: drop, effect: deny, disposition: drop, reason: Never}
@@ -115,6 +115,7 @@ rules:
     effect: modify
     modify: {mode: draft, limits: {max_tool_calls: 5, max_cost: 0.5}, timeout_seconds: 1.5}
     reason: Only drafts
+  - {id: draft-may, action: draft, effect: allow, reason: They may}
   - {id: few, action: few, effect: allow, reason: Now and then}
 "#;
 

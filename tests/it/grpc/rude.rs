@@ -19,9 +19,14 @@ use crate::served::{BUNDLE, Served, request};
 
 const SOON: Duration = Duration::from_secs(30);
 
+/// How long a machine with other work lets requests wait is none of these tests' matter.
+fn patient() -> Overload {
+    Overload { wait: Duration::ZERO, ..Overload::default() }
+}
+
 fn impatient() -> Overload {
     let soon = Duration::from_secs(1);
-    Overload { handshake: soon, stalled: soon, request: soon, ..Overload::default() }
+    Overload { handshake: soon, stalled: soon, request: soon, ..patient() }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -57,7 +62,7 @@ async fn a_request_that_never_ends_is_given_up() {
 
 #[tokio::test]
 async fn headers_without_measure_are_refused() {
-    let overload = Overload { header_bytes: 4 << 10, ..Overload::default() };
+    let overload = Overload { header_bytes: 4 << 10, ..patient() };
     let served = Served::bounded(BUNDLE, overload);
     let mut client = served.client().await;
     for (bytes, fits) in [(2 << 10, true), (8 << 10, false), (200 << 10, false)] {
@@ -71,7 +76,7 @@ async fn headers_without_measure_are_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_begins_and_gives_up_without_end_loses_the_connection() {
-    let served = Served::bounded(BUNDLE, Overload::default());
+    let served = Served::bounded(BUNDLE, patient());
     let mut wire = Wire::connect(served.addr);
     let cut = tokio::task::spawn_blocking(move || {
         (0..1_000).any(|_| {
@@ -115,7 +120,7 @@ async fn who_asks_and_never_reads_loses_the_connection() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frames_that_are_none_end_their_connection_alone() {
-    let served = Served::bounded(BUNDLE, Overload::default());
+    let served = Served::bounded(BUNDLE, patient());
     let huge = frame(DATA, 0, 1, &[0; 20 << 10]);
     for (name, bytes) in [
         ("data of no stream", frame(DATA, 0, 1, b"x")),
@@ -139,6 +144,7 @@ fn the_process_stays_small_under_all_of_them() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("b.yaml"), BUNDLE).unwrap();
     let options = ["b.yaml", "--threads", "1", "--stalled-seconds", "1", "--request-seconds", "2"];
+    let options = [&options[..], &["--overload-wait-seconds", "0"]].concat();
     let serving = Serving::start(folder.path(), &options);
     let addr = serving.grpc;
     let end = Instant::now() + Duration::from_secs(6);

@@ -23,6 +23,11 @@ fn item(id: &str, action: &str, context: serde_json::Value) -> pb::AuthorizeStre
     pb::AuthorizeStreamRequest { request: Some(request) }
 }
 
+/// How long a machine with other work lets requests wait is none of these tests' matter.
+fn patient() -> Overload {
+    Overload { wait: Duration::ZERO, ..Overload::default() }
+}
+
 fn small(id: usize) -> pb::AuthorizeStreamRequest {
     item(&id.to_string(), if id.is_multiple_of(2) { "send" } else { "delete" }, json!({"amount": 1}))
 }
@@ -154,8 +159,7 @@ async fn a_drain_answers_what_is_in_flight_and_ends_the_stream() {
 /// A stream on which requests are sent for as long as the server takes them, and no answer is read.
 #[tokio::test]
 async fn who_never_reads_harms_nobody_and_loses_the_stream_alone() {
-    let overload = Overload { stalled: Duration::from_secs(2), ..Overload::default() };
-    let served = Served::bounded(BUNDLE, overload);
+    let served = Served::bounded(BUNDLE, Overload { stalled: Duration::from_secs(2), ..patient() });
     let taken = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&taken);
     let endless = tokio_stream::iter((0..).map(small)).map(move |item| {
@@ -189,7 +193,7 @@ async fn who_never_reads_harms_nobody_and_loses_the_stream_alone() {
 
 #[tokio::test]
 async fn a_hot_stream_leaves_others_their_turn() {
-    let served = Served::bounded(BUNDLE, Overload::default());
+    let served = Served::bounded(BUNDLE, patient());
     let endless = tokio_stream::iter((0..).map(small));
     let mut answers = served.client().await.authorize_stream(endless).await.unwrap().into_inner();
     let hot = tokio::spawn(async move {
@@ -204,11 +208,7 @@ async fn a_hot_stream_leaves_others_their_turn() {
     let mut other = served.client().await;
     let begin = Instant::now();
     for _ in 0..50 {
-        match other.authorize(request("send", json!({"amount": 1}))).await {
-            Ok(_) => {}
-            // What waited too long on a busy machine is told so.
-            Err(status) => assert_eq!(status.code(), Code::ResourceExhausted, "{status}"),
-        }
+        other.authorize(request("send", json!({"amount": 1}))).await.unwrap();
     }
     assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
     hot.abort();
@@ -216,7 +216,7 @@ async fn a_hot_stream_leaves_others_their_turn() {
 
 #[tokio::test]
 async fn only_so_many_streams_are_open() {
-    let served = Served::bounded(BUNDLE, Overload { streams: 2, ..Overload::default() });
+    let served = Served::bounded(BUNDLE, Overload { streams: 2, ..patient() });
     let mut client = served.client().await;
     let mut open = Vec::new();
     for _ in 0..2 {
