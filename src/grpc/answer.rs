@@ -71,10 +71,14 @@ impl Answer {
         Self { front: Arc::clone(front), state: State::Called(call, line.read_at(), line.unseen()) }
     }
 
-    fn begin(&self, call: Call, since: u64) -> Result<Pending, Response<Body>> {
+    fn begin(&self, cx: &mut Context<'_>, mut call: Call, since: u64) -> Result<Pending, Response<Body>> {
         let mut flight = call.line.start();
         if call.route.patience().is_some_and(|patience| self.front.gate().sheds(since, patience)) {
-            flight.answered();
+            // Who is shed may have given up by then, and that is counted in a flood above all.
+            let first = Pin::new(call.request.body_mut()).poll_frame(cx);
+            if !matches!(first, Poll::Ready(Some(Err(_)))) {
+                flight.answered();
+            }
             return Err(self.front.gate().refusal());
         }
         if call.route.needs_message() && call.request.body().is_end_stream() {
@@ -100,7 +104,7 @@ impl Future for Answer {
         let mut pending = match std::mem::replace(&mut self.state, State::Over) {
             State::Called(call, since, seen) => {
                 drop(seen);
-                match self.begin(call, since) {
+                match self.begin(cx, call, since) {
                     Ok(pending) => pending,
                     Err(refusal) => return Poll::Ready(Ok(refusal)),
                 }

@@ -19,7 +19,9 @@ type Client = PolicyDecisionServiceClient<Channel>;
 /// Rules that each look through a long text, so that a decision takes a while.
 fn slow() -> String {
     let rule = |n: usize| {
-        format!("  - {{id: rule-{n}, effect: deny, reason: Never, when: 'context.text.contains(\"none{n}\")'}}\n")
+        format!(
+            "  - {{id: rule-{n}, effect: deny, reason: Never, when: 'context.text.contains(\"none{n}\")'}}\n"
+        )
     };
     let rules: String = (0..1_000).map(rule).collect();
     format!("format: tollgate/v1\nversion: 1.0.0\nrules:\n{rules}")
