@@ -11,3 +11,4 @@ pub mod pb;
 pub mod serve;
 pub mod source;
 pub mod telemetry;
+pub mod tls;

@@ -1,6 +1,7 @@
 //! Asks a running server over gRPC.
 
 use super::exit::{Exit, Failure, OrExit as _};
+use super::tls::{self, Tls};
 use crate::pb::policy_decision_service_client::PolicyDecisionServiceClient;
 use anyhow::{Context as _, anyhow};
 use hyper_util::rt::TokioIo;
@@ -14,7 +15,7 @@ use tonic_types::StatusExt as _;
 /// Where a server listens for requests.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Server {
-    /// The server: `host:port`, or `unix:/path` for its socket
+    /// The server: `host:port`, `https://host:port`, or `unix:/path` for its socket
     #[arg(
         long,
         value_name = "ADDR",
@@ -26,6 +27,8 @@ pub struct Server {
     /// How long to wait for the answer
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     timeout: u16,
+    #[command(flatten)]
+    tls: Tls,
 }
 
 /// The client that commands ask with.
@@ -48,7 +51,7 @@ impl Server {
 
     /// The same server at another address.
     pub fn at(&self, address: String) -> Self {
-        Self { address, timeout: self.timeout }
+        Self { address, ..self.clone() }
     }
 
     /// Connects, and asks through the connection.
@@ -71,24 +74,39 @@ impl Server {
     async fn connect(&self) -> anyhow::Result<Channel> {
         let patience = Duration::from_secs(self.timeout.into());
         let prepare = |endpoint: Endpoint| endpoint.connect_timeout(patience).timeout(patience);
-        let channel = match self.address.strip_prefix("unix:") {
-            Some(path) => {
-                connect_unix(prepare(Endpoint::from_static("http://localhost")), Path::new(path)).await
-            }
-            None => {
-                let host = self.address.trim_start_matches("http://").trim_end_matches('/');
-                let endpoint = Endpoint::from_shared(format!("http://{host}"));
-                let endpoint = endpoint.with_context(|| format!("`{}` is no address", self.address))?;
-                prepare(endpoint).connect().await
-            }
+        let address = self.address.trim_end_matches('/');
+        let endpoint = |host: &str| {
+            let endpoint = Endpoint::from_shared(format!("http://{host}"));
+            endpoint.map(prepare).with_context(|| format!("`{address}` is no address"))
+        };
+        let channel = if let Some(path) = address.strip_prefix("unix:") {
+            connect_unix(endpoint("localhost")?, Path::new(path)).await
+        } else if let Some(host) =
+            address.strip_prefix("https://").or(self.tls.is_wanted().then_some(address))
+        {
+            anyhow::ensure!(
+                !host.starts_with("http://"),
+                "`{address}` is an address without TLS; write `https://`, or leave the flags of TLS out"
+            );
+            tls::connect(endpoint(host)?, host, &self.tls).await?
+        } else {
+            endpoint(address.trim_start_matches("http://"))?.connect().await
         };
         channel.map_err(|error| {
-            anyhow!(innermost(&error))
+            let said = tls::words(&error).unwrap_or_else(|| innermost(&error));
+            anyhow!(said)
                 .context(format!("{}: no server answers; is `tollgate serve` running there?", self.address))
         })
     }
 
     fn failure(&self, status: &Status) -> Failure {
+        if let Some(said) = tls::words(status) {
+            return Failure {
+                exit: Exit::Unreachable,
+                error: anyhow!("{}: {said}", self.address),
+                findings: vec![],
+            };
+        }
         let (exit, what) = match status.code() {
             Code::InvalidArgument => (Exit::Usage, "the request is not valid"),
             Code::NotFound | Code::FailedPrecondition | Code::PermissionDenied => {

@@ -37,6 +37,7 @@ mod serve;
 mod status;
 mod stop;
 mod test;
+mod tls;
 mod version;
 mod visible;
 
@@ -79,6 +80,8 @@ enum Command {
 /// Runs the command that this process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
+    // Whatever speaks TLS in this process does so by this library; nobody has chosen before.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let matches = command().get_matches();
     let outcome = match Cli::from_arg_matches(&matches) {
         Ok(cli) => run(cli.command),

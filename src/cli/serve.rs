@@ -10,8 +10,8 @@ use std::fmt::Write as _;
 
 /// Answer requests by the rules of a bundle, and follow its changes
 #[derive(Debug, clap::Args)]
-#[command(after_help = "SIGTERM finishes what is in flight and ends with 0; SIGHUP reads the bundle
-and the keys of approvers again.
+#[command(after_help = "SIGTERM finishes what is in flight and ends with 0; SIGHUP reads the bundle,
+the keys of approvers and the files of TLS again.
 Every option can also stand in a file (`--config`) or in a TOLLGATE_* variable;
 `tollgate config show` says which holds. `--help` shows all options, `-h` the usual ones.
 

@@ -13,7 +13,15 @@ pub const CONFIG: &str = "TOLLGATE_CONFIG";
 
 /// Variables that are no options of the server: the first names the configuration file, the
 /// others are read by commands that ask a running server.
-const OTHERS: [&str; 3] = [CONFIG, "TOLLGATE_ADDRESS", "TOLLGATE_STATUS_ADDRESS"];
+const OTHERS: [&str; 7] = [
+    CONFIG,
+    "TOLLGATE_ADDRESS",
+    "TOLLGATE_STATUS_ADDRESS",
+    "TOLLGATE_CLIENT_TLS_CA",
+    "TOLLGATE_CLIENT_TLS_CERT",
+    "TOLLGATE_CLIENT_TLS_KEY",
+    "TOLLGATE_CLIENT_TLS_SERVER_NAME",
+];
 
 /// Applies the variables; an empty one counts as unset. A name that no option has is only a
 /// warning: the environment is shared with others.

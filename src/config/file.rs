@@ -78,7 +78,7 @@ impl Layer<'_> {
         let Some(spec) = OPTIONS.iter().find(|spec| spec.key() == key) else {
             return self.unknown(entry, prefix);
         };
-        match scalar(&entry.node) {
+        match scalar(&entry.node).or_else(|| list(&entry.node).filter(|_| spec.is_list())) {
             Some(text) => {
                 let (text, origin) = (self.at_the_file(spec, text), self.at(entry.node.place));
                 self.settings.set(spec, &text, origin, self.problems);
@@ -111,6 +111,13 @@ impl Layer<'_> {
             None => text,
         }
     }
+}
+
+/// A list of texts as it would be written in the environment.
+fn list(node: &Node) -> Option<String> {
+    let Content::List(items) = &node.content else { return None };
+    let texts: Option<Vec<String>> = items.iter().map(scalar).collect();
+    texts.map(|texts| texts.join(" "))
 }
 
 /// A scalar as it would be written in the environment; null leaves the option unset.

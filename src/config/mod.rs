@@ -3,9 +3,11 @@
 //! Flags win over the environment, that over the file, that over the defaults. Everything that
 //! is wrong is reported, each at its place; nothing is guessed.
 
+mod consistent;
 pub mod environment;
 mod file;
 pub mod flags;
+pub mod identity;
 pub mod options;
 pub mod page;
 pub mod problem;
@@ -63,7 +65,7 @@ pub fn load(
     for (spec, text) in &flags.given {
         settings.set(spec, text, Origin::Flag(flags::spelling(spec)), &mut problems);
     }
-    let config = Config::from_settings(&settings).and_then(|config| consistent(config, &settings));
+    let config = Config::from_settings(&settings).and_then(|config| consistent::check(config, &settings));
     match config {
         Ok(config) if problems.is_empty() => Ok(Loaded { config, settings, warnings }),
         Ok(_) => Err(Problems(problems).into()),
@@ -72,27 +74,6 @@ pub fn load(
             Err(Problems(problems).into())
         }
     }
-}
-
-/// What no option can say alone.
-fn consistent(config: Config, settings: &Settings) -> Result<Config, Problem> {
-    let at = |field: &str| {
-        let setting = settings.iter().find(|setting| setting.spec.field == field);
-        setting.map_or(Origin::Default, |setting| setting.origin.clone())
-    };
-    if let (Some(_), Some(grpc)) = (&config.admin_token_file, config.grpc.0)
-        && !grpc.ip().is_loopback()
-    {
-        let what = format!("the admin token would travel unencrypted to `{grpc}`, beyond this machine");
-        let remedy = "use `admin_uds` instead, or listen on loopback".to_string();
-        return Err(Problem::new(at("admin_token_file"), what).instead(Some(remedy)));
-    }
-    if config.grpc.0.is_some() || config.uds.is_some() {
-        return Ok(config);
-    }
-    let at = at("grpc");
-    let remedy = "name an address, or a socket with `uds`".to_string();
-    Err(Problem::new(at, "`grpc` is `none` and there is no `uds`: nobody could ask").instead(Some(remedy)))
 }
 
 /// A configuration is small; a file beyond this is some other file.

@@ -1,5 +1,6 @@
 //! The table of options: file keys, flags, variables, `config show` and the docs come from it.
 
+use super::identity::Patterns;
 use super::problem::Problem;
 use super::settings::Settings;
 use super::value::{
@@ -55,6 +56,12 @@ impl Spec {
     #[must_use]
     pub fn is_switch(&self) -> bool {
         self.value == "BOOL"
+    }
+
+    /// Whether a file may give it as a list.
+    #[must_use]
+    pub fn is_list(&self) -> bool {
+        self.value == "PATTERNS"
     }
 
     /// Its description as one text.
@@ -128,11 +135,28 @@ options! {
         /// nothing secret and is open beyond loopback, for probes and scrapers.
         metrics: Listen = "0.0.0.0:9464" "ADDR",
     }
+    "TLS" => {
+        /// The certificate that gRPC and HTTP show, and those between it and its root, as PEM. With it
+        /// and `tls_key` both ports speak TLS and nothing else; Unix sockets and the metrics port
+        /// never do. These files are followed: a good new certificate serves at once.
+        tls_cert: Option<PathBuf> = "" "PATH",
+        /// The private key of that certificate, as PEM.
+        tls_key: Option<PathBuf> = "" "PATH",
+        /// The roots of callers' certificates, as PEM. Set: only callers with a certificate that one of
+        /// them has signed are let in.
+        tls_client_ca: Option<PathBuf> = "" "PATH",
+        /// Which of these callers: patterns of the names of their certificates, such as
+        /// `spiffe://prod/ns/*/sa/agent-*`, as a list or separated by spaces. Unset: all of them.
+        tls_client_names: Patterns = "" "PATTERNS",
+        /// Lets gRPC and HTTP listen beyond this machine without TLS. Whoever is on the network can
+        /// then read what is asked, forge what is answered, and ask in anybody's name.
+        insecure_listen_in_cleartext: bool = "false" "BOOL",
+    }
     "Operators" => {
         /// A Unix socket for operators and approvers, which its owner alone may use. Unset: none.
         admin_uds: Option<PathBuf> = "" "PATH",
         /// Serves operators and approvers on the gRPC port too, if they send the token in this file.
-        /// Only where that port is on loopback or a socket: elsewhere the token could be overheard.
+        /// Beyond loopback that port needs TLS: the token could be overheard.
         admin_token_file: Option<PathBuf> = "" "PATH",
     }
     "Approvals" => {

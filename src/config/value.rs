@@ -17,7 +17,7 @@ pub struct Wrong {
 }
 
 impl Wrong {
-    fn wants(text: impl Into<String>) -> Self {
+    pub(super) fn wants(text: impl Into<String>) -> Self {
         Self { wants: text.into(), nearest: None }
     }
 }

@@ -11,8 +11,10 @@ use std::task::{Context, Poll};
 
 use anyhow::Context as _;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::server::TlsStream;
 
 use crate::clock;
+use crate::tls::Place;
 
 /// Opens a TCP port.
 pub(super) fn tcp(addr: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -92,7 +94,8 @@ impl Drop for Socket {
 /// A connection on its way from the thread that accepts to the one that serves.
 #[derive(Debug)]
 pub(super) enum Accepted {
-    Tcp(std::net::TcpStream),
+    /// With the right to a handshake, where TLS is spoken.
+    Tcp(std::net::TcpStream, Option<Place>),
     Unix(UnixStream),
 }
 
@@ -100,25 +103,20 @@ pub(super) enum Accepted {
 #[derive(Debug)]
 pub(super) enum Connection {
     Tcp(tokio::net::TcpStream),
+    Tls(Box<TlsStream<tokio::net::TcpStream>>),
     Unix(tokio::net::UnixStream),
 }
 
-impl TryFrom<Accepted> for Connection {
-    type Error = io::Error;
-    fn try_from(accepted: Accepted) -> io::Result<Self> {
-        Ok(match accepted {
-            Accepted::Tcp(stream) => Self::Tcp(tokio::net::TcpStream::from_std(stream)?),
-            Accepted::Unix(stream) => Self::Unix(tokio::net::UnixStream::from_std(stream)?),
-        })
-    }
-}
-
-/// Both kinds of streams, at the one place where they differ.
+/// All kinds of streams, at the one place where they differ.
 macro_rules! stream {
     ($connection:expr, $stream:ident => $call:expr) => {
         match $connection.get_mut() {
             Connection::Tcp(stream) => {
                 let $stream = Pin::new(stream);
+                $call
+            }
+            Connection::Tls(stream) => {
+                let $stream = Pin::new(&mut **stream);
                 $call
             }
             Connection::Unix(stream) => {
@@ -149,6 +147,7 @@ impl AsyncWrite for Connection {
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Tcp(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
             Self::Unix(stream) => stream.is_write_vectored(),
         }
     }

@@ -12,6 +12,7 @@ mod explain;
 mod front;
 pub mod guard;
 mod health;
+mod incoming;
 mod intake;
 mod line;
 mod listen;

@@ -8,16 +8,18 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
 
 use super::admin::Token;
 use super::convert::Limits;
 use super::health;
+use super::incoming::Arrival;
 use super::listen::{self, Accepted, Socket};
 use super::worker::Worker;
 use crate::data_plane::DataPlane;
+use crate::tls::Door;
 
 /// Connections that wait for one serving thread at most.
 const WAITING: usize = 64;
@@ -41,6 +43,8 @@ pub struct Options {
     pub overload: Overload,
     /// Serve the admin service too, for who holds this token.
     pub admin: Option<Token>,
+    /// Speak TLS on the TCP address.
+    pub tls: Option<Door>,
 }
 
 impl Default for Options {
@@ -53,6 +57,7 @@ impl Default for Options {
             limits: Limits::default(),
             overload: Overload::default(),
             admin: None,
+            tls: None,
         }
     }
 }
@@ -100,6 +105,7 @@ pub struct Server {
     limits: Limits,
     overload: Overload,
     admin: Option<Token>,
+    tls: Option<Door>,
     threads: usize,
     tcp: Option<std::net::TcpListener>,
     uds: Option<Socket>,
@@ -120,6 +126,7 @@ impl Server {
             limits: options.limits,
             overload: options.overload,
             admin: options.admin,
+            tls: options.tls,
             threads: if options.threads == 0 { cores() } else { options.threads },
             tcp: options.tcp.map(listen::tcp).transpose()?,
             uds: options.uds.map(|path| listen::uds(&path, options.uds_mode)).transpose()?,
@@ -152,6 +159,7 @@ impl Server {
                 limits: self.limits,
                 overload: self.overload,
                 admin: self.admin.clone(),
+                tls: self.tls.clone(),
                 health: health.clone(),
                 connections,
                 drain: drain.clone(),
@@ -176,7 +184,7 @@ impl Server {
     /// Hands connections to the threads in turn. The listeners close when it returns.
     async fn accept(
         self,
-        lines: Vec<mpsc::Sender<(Accepted, OwnedSemaphorePermit)>>,
+        lines: Vec<mpsc::Sender<Arrival>>,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
         let tcp = self.tcp.map(TcpListener::from_std).transpose()?;
@@ -191,7 +199,7 @@ impl Server {
             };
             let accepted = tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
-                accepted = from_tcp(tcp.as_ref()) => accepted,
+                accepted = from_tcp(tcp.as_ref(), self.tls.as_ref()) => accepted,
                 accepted = from_unix(uds.as_ref()) => accepted,
             };
             match accepted {
@@ -221,11 +229,17 @@ fn start(
     thread.spawn(work).context("a serving thread cannot be started")
 }
 
-async fn from_tcp(listener: Option<&TcpListener>) -> std::io::Result<Accepted> {
+/// Where TLS is spoken it takes the right to a handshake first: who finds none waits in the queue of
+/// the system, and holds up neither the threads nor those who come by the socket.
+async fn from_tcp(listener: Option<&TcpListener>, tls: Option<&Door>) -> std::io::Result<Accepted> {
     let Some(listener) = listener else { return std::future::pending().await };
+    let place = match tls {
+        Some(door) => Some(door.place().await),
+        None => None,
+    };
     let (stream, _) = listener.accept().await?;
     stream.set_nodelay(true)?;
-    Ok(Accepted::Tcp(stream.into_std()?))
+    Ok(Accepted::Tcp(stream.into_std()?, place))
 }
 
 async fn from_unix(listener: Option<&UnixListener>) -> std::io::Result<Accepted> {

@@ -4,7 +4,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_stream::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic_health::pb::health_server::{Health, HealthServer};
@@ -15,8 +16,8 @@ use super::aside::Aside;
 use super::authorize_stream::Streams;
 use super::convert::Limits;
 use super::front::{Front, RARE_BYTES};
+use super::incoming::{Arrival, Incoming};
 use super::line::Line;
-use super::listen::{Accepted, Connection};
 use super::overload::Gate;
 use super::patience::{Patient, Waits};
 use super::transport::{Bounds, Transport};
@@ -24,6 +25,7 @@ use super::wait_approval::Waiting;
 use super::{Generated, Overload, service::Service};
 use crate::data_plane::DataPlane;
 use crate::pb::{self, amplification, amplification::Allowance};
+use crate::tls::Door;
 
 /// How often a thread tells of the refusals that it counted.
 const TELLING: Duration = Duration::from_secs(1);
@@ -39,8 +41,9 @@ pub(super) struct Worker<H> {
     pub limits: Limits,
     pub overload: Overload,
     pub admin: Option<Token>,
+    pub tls: Option<Door>,
     pub health: HealthServer<H>,
-    pub connections: mpsc::Receiver<(Accepted, OwnedSemaphorePermit)>,
+    pub connections: mpsc::Receiver<Arrival>,
     pub drain: CancellationToken,
     pub grace: Duration,
 }
@@ -87,13 +90,14 @@ impl<H: Health> Worker<H> {
             request: overload.request,
         };
         let transport = Transport { front, bounds, drain: drain.clone(), calls: Arc::default() };
+        let incoming = Incoming::new(self.connections, self.tls);
         let overdue = async {
             drain.cancelled().await;
             tokio::time::sleep(grace).await;
         };
         let waits = Waits { handshake: overload.handshake, stalled: overload.stalled };
         tokio::select! {
-            () = serve_all(self.connections, &gate, &transport, waits) => Ok(()),
+            () = serve_all(incoming, &gate, &transport, waits) => Ok(()),
             () = overdue => {
                 tracing::warn!("the grace period is over; requests in flight are cut off");
                 Ok(())
@@ -104,31 +108,26 @@ impl<H: Health> Worker<H> {
 }
 
 /// Serves connections until the drain, and those that it has to their end.
-async fn serve_all(
-    mut connections: mpsc::Receiver<(Accepted, OwnedSemaphorePermit)>,
-    gate: &Arc<Gate>,
-    transport: &Transport,
-    waits: Waits,
-) {
+async fn serve_all(mut incoming: Incoming, gate: &Arc<Gate>, transport: &Transport, waits: Waits) {
     let open = TaskTracker::new();
     loop {
         let next = tokio::select! {
             () = transport.drain.cancelled() => break,
-            next = connections.recv() => next,
+            next = incoming.next() => next,
         };
-        let Some((accepted, place)) = next else { break };
-        match Connection::try_from(accepted) {
-            Ok(connection) => {
+        match next {
+            Some(Ok((connection, place))) => {
                 let line = Line::new(Arc::clone(gate));
                 let drain = transport.drain.clone();
                 let patient = Patient::new(connection, Arc::clone(&line), waits, drain, place);
                 open.spawn(transport.clone().serve(patient, line));
             }
-            Err(error) => tracing::warn!(%error, "a connection could not be taken over"),
+            Some(Err(error)) => tracing::warn!(%error, "a connection could not be taken over"),
+            None => break,
         }
     }
     // Nobody sends any more; those that wait are closed.
-    drop(connections);
+    drop(incoming);
     open.close();
     open.wait().await;
 }

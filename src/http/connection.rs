@@ -1,14 +1,16 @@
 //! Connections of the metrics port, which is open beyond loopback: whoever holds one open and
 //! says nothing, or sends without end, is cut off, and cannot keep a probe from its answer.
 
+use crate::tls::{Door, Place};
 use anyhow::Context as _;
 use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -24,12 +26,22 @@ const HEAD_BYTES: usize = 16 << 10;
 const HEAD_LINES: usize = 64;
 /// Connections at one time; the next waits until one ends.
 const CONNECTIONS: usize = 1024;
+/// Requests in flight on one connection of HTTP/2.
+const MAX_STREAMS: u32 = 128;
 
 /// A bound port that serves a router.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    door: Option<Door>,
+}
+
+/// What is spoken on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spoken {
+    Http1,
+    Http2,
 }
 
 impl Server {
@@ -42,7 +54,13 @@ impl Server {
             format!("{address}: the metrics address cannot be listened on; choose another with `--metrics`")
         })?;
         let address = listener.local_addr()?;
-        Ok(Self { listener, address })
+        Ok(Self { listener, address, door: None })
+    }
+
+    /// The same behind this door: by TLS, and then in HTTP/2 too.
+    #[must_use]
+    pub fn behind(self, door: Option<Door>) -> Self {
+        Self { door, ..self }
     }
 
     /// Where it listens.
@@ -56,13 +74,13 @@ impl Server {
         let room = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
             let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
-            let stream = tokio::select! {
-                accepted = self.listener.accept() => accepted,
+            let accepted = tokio::select! {
+                accepted = self.accept() => accepted,
                 () = stop.cancelled() => return,
             };
-            match stream {
-                Ok((stream, _)) => {
-                    let serve = serve(stream, router.clone(), stop.clone());
+            match accepted {
+                Ok((stream, turn)) => {
+                    let serve = serve(stream, turn, router.clone(), stop.clone());
                     tokio::spawn(async move {
                         serve.await;
                         drop(place);
@@ -70,21 +88,38 @@ impl Server {
                 }
                 Err(error) => {
                     // Out of file descriptors, mostly: without a pause this would spin.
-                    tracing::warn!(%error, "a connection to the metrics address cannot be taken");
+                    tracing::warn!(%error, address = %self.address, "a connection cannot be taken");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
         }
     }
+
+    /// The next connection, with the right to a handshake if it has to shake hands.
+    async fn accept(&self) -> std::io::Result<(TcpStream, Option<(Door, Place)>)> {
+        let turn = match &self.door {
+            Some(door) => Some((door.clone(), door.place().await)),
+            None => None,
+        };
+        let (stream, _) = self.listener.accept().await?;
+        Ok((stream, turn))
+    }
 }
 
-async fn serve(stream: TcpStream, router: Router, stop: CancellationToken) {
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_headers(HEAD_LINES)
-        .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+async fn serve(stream: TcpStream, turn: Option<(Door, Place)>, router: Router, stop: CancellationToken) {
+    let Some((door, place)) = turn else { return speak(stream, Spoken::Http1, router, stop).await };
+    if let Some(stream) = door.enter(stream, place).await {
+        let two = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        speak(stream, if two { Spoken::Http2 } else { Spoken::Http1 }, router, stop).await;
+    }
+}
+
+async fn speak<S>(stream: S, spoken: Spoken, router: Router, stop: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connection = protocol(spoken);
+    let connection = connection.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     tokio::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
@@ -93,4 +128,23 @@ async fn serve(stream: TcpStream, router: Router, stop: CancellationToken) {
     }
     connection.as_mut().graceful_shutdown();
     let _ = tokio::time::timeout(LAST_REQUEST, connection).await;
+}
+
+fn protocol(spoken: Spoken) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_headers(HEAD_LINES)
+        .max_buf_size(HEAD_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX));
+    match spoken {
+        Spoken::Http1 => builder.http1_only(),
+        Spoken::Http2 => builder.http2_only(),
+    }
 }

@@ -1,13 +1,15 @@
 //! `/livez`, `/readyz`, `/metrics` and `/status`: nothing here is secret.
 
-use crate::data_plane::DataPlane;
+use crate::data_plane::{self, DataPlane};
 use crate::telemetry::metrics;
 use crate::telemetry::page::Format;
+use crate::tls;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use serde::Serialize;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +25,16 @@ pub struct Probes {
     pub scraping: Arc<Semaphore>,
     /// Cancelled when the process takes no more requests.
     pub draining: CancellationToken,
+    /// The certificate that serves callers, where they are served by TLS.
+    pub tls: Option<Arc<tls::Live>>,
+}
+
+/// What the process says about itself.
+#[derive(Serialize)]
+struct Status {
+    #[serde(flatten)]
+    data_plane: data_plane::Status,
+    tls: Option<tls::Status>,
 }
 
 /// The routes.
@@ -68,5 +80,6 @@ async fn scrape(State(probes): State<Probes>, headers: HeaderMap) -> Response {
 }
 
 async fn status(State(probes): State<Probes>) -> impl IntoResponse {
-    Json(probes.data_plane.status())
+    let tls = probes.tls.as_deref().map(tls::Live::status);
+    Json(Status { data_plane: probes.data_plane.status(), tls })
 }

@@ -9,6 +9,7 @@ use crate::grpc;
 use crate::http::{self, probes};
 use crate::source;
 use crate::telemetry::metrics;
+use crate::tls;
 use anyhow::Context as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -39,6 +40,7 @@ pub struct Process {
     grpc: grpc::Server,
     admin: Option<grpc::admin::Server>,
     http: Option<http::Server>,
+    tls: Option<Arc<tls::Live>>,
     signals: Signals,
 }
 
@@ -68,15 +70,21 @@ impl Process {
             .enable_all()
             .build()?;
         let metrics = metrics::install();
+        let tls = tls_of(&config, &clock)?;
         let plane = DataPlane::new(data_plane_options(&config)?, clock)?;
-        let grpc = grpc::Server::bind(grpc_options(&config)?, Arc::clone(&plane))?;
+        let door = tls.clone().map(|live| tls::Door::new(live, tls::Port::Grpc));
+        let options = grpc::Options { tls: door, ..grpc_options(&config)? };
+        let grpc = grpc::Server::bind(options, Arc::clone(&plane))?;
         let admin = config.admin_uds.as_deref().map(grpc::admin::Server::bind).transpose()?;
         let entered = control.enter();
         let http =
             config.metrics.0.map(|address| control.block_on(http::Server::bind(address))).transpose()?;
         let signals = Signals::listen().context("signals cannot be listened to")?;
         drop(entered);
-        Ok(Self { config, bundle, control, plane, metrics, grpc, admin, http, signals })
+        for (port, address) in config.in_the_clear() {
+            tracing::warn!(port, %address, "listens in the clear beyond this machine: anybody on the network can read and forge decisions");
+        }
+        Ok(Self { config, bundle, control, plane, metrics, grpc, admin, http, tls, signals })
     }
 
     /// Serves until a signal asks to stop, then drains. `started` is called when the bundle was
@@ -85,13 +93,13 @@ impl Process {
     /// # Errors
     /// A serving thread failed.
     pub fn run(self, started: impl FnOnce(&Started)) -> anyhow::Result<()> {
-        let Self { config, bundle, control, plane, metrics, grpc, admin, http, mut signals } = self;
+        let Self { config, bundle, control, plane, metrics, grpc, admin, http, tls, mut signals } = self;
         let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
         let addresses = (grpc.local_addr(), http.as_ref().map(http::Server::local_addr));
         if let Some(server) = http {
             let (data_plane, draining) = (Arc::clone(&plane), stop.clone());
-            let scraping = Arc::new(Semaphore::new(1));
-            let router = probes::router(probes::Probes { data_plane, metrics, scraping, draining });
+            let (scraping, tls) = (Arc::new(Semaphore::new(1)), tls.clone());
+            let router = probes::router(probes::Probes { data_plane, metrics, scraping, draining, tls });
             // Probes and scrapes are answered until the last request is.
             control.spawn(server.run(router, ended.clone()));
         }
@@ -104,6 +112,9 @@ impl Process {
             });
         }
         let source = source::file::watch(&bundle, Arc::clone(&plane), stop.clone());
+        if let Some(live) = &tls {
+            control.spawn(Arc::clone(live).follow(ended.clone()));
+        }
         let sweeping = sweep(Arc::clone(&plane), ended.clone());
         control.spawn(sweeping);
         let (serving_stop, grace) = (stop.clone(), config.grace_seconds);
@@ -117,6 +128,9 @@ impl Process {
             let again = || {
                 source.reload();
                 approvers::read_again(keys.as_deref(), &data_plane);
+                if let Some(live) = &tls {
+                    live.reload();
+                }
             };
             signals.until_stop(again, &stop).await;
             // One signal may come twice: from a terminal and from a parent that passes it on.
@@ -159,6 +173,13 @@ async fn sweep(plane: Arc<DataPlane>, ended: CancellationToken) {
             tracing::error!("the sweeper panicked; it goes on: please report it");
         }
     }
+}
+
+/// The certificate and who may connect, where there is one.
+fn tls_of(config: &Config, clock: &Clock) -> anyhow::Result<Option<Arc<tls::Live>>> {
+    let (Some(cert), Some(key)) = (config.tls_cert.clone(), config.tls_key.clone()) else { return Ok(None) };
+    let files = tls::Files { cert, key, client_ca: config.tls_client_ca.clone() };
+    tls::Live::start(files, config.tls_client_names.clone(), clock.clone()).map(Some)
 }
 
 fn data_plane_options(config: &Config) -> anyhow::Result<data_plane::Options> {
@@ -212,5 +233,6 @@ fn grpc_options(config: &Config) -> anyhow::Result<grpc::Options> {
             header_bytes: u32::try_from(config.bounds_header_bytes.0).unwrap_or(u32::MAX),
         },
         admin: config.admin_token_file.as_deref().map(grpc::admin::Token::read).transpose()?,
+        tls: None,
     })
 }

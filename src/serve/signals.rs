@@ -1,5 +1,5 @@
 //! What the system asks of the process: SIGTERM and SIGINT drain, a second one ends it at once,
-//! SIGHUP reads the bundle again.
+//! SIGHUP reads the bundle and other files again.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -33,7 +33,7 @@ impl Signals {
                 _ = self.terminate.recv() => return draining("SIGTERM", stop),
                 _ = self.interrupt.recv() => return draining("SIGINT", stop),
                 _ = self.hang_up.recv() => {
-                    tracing::info!("SIGHUP: reading the bundle and the keys of approvers again");
+                    tracing::info!("SIGHUP: reading the bundle, the keys of approvers and the files of TLS again");
                     again();
                 }
                 () = stop.cancelled() => return,

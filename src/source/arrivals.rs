@@ -16,9 +16,9 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::content;
 
-/// Watches the surroundings of one path.
+/// Watches the surroundings of some paths.
 pub struct Arrivals {
-    path: PathBuf,
+    paths: Vec<PathBuf>,
     watcher: Option<RecommendedWatcher>,
     watched: Vec<Watched>,
     interest: Arc<Mutex<Interest>>,
@@ -34,7 +34,7 @@ struct Watched {
 }
 
 /// How much of a folder is watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Reach {
     /// Everything in it.
     Below,
@@ -48,10 +48,11 @@ enum Reach {
 const MAX_LINKS: usize = 40;
 
 impl Arrivals {
-    /// Calls `wake` whenever something near `path` may have changed it. Without the system's
-    /// help (no inotify left) it never does, and polling has to do.
-    pub fn new(path: &Path, wake: impl Fn() + Send + 'static) -> Self {
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    /// Calls `wake` whenever something near one of `paths` may have changed it. Without the
+    /// system's help (no inotify left) it never does, and polling has to do.
+    pub fn new(paths: &[PathBuf], wake: impl Fn() + Send + 'static) -> Self {
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let paths: Vec<PathBuf> = paths.iter().map(absolute).collect();
         let interest = Arc::new(Mutex::new(Interest::default()));
         let of_interest = Arc::clone(&interest);
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
@@ -59,16 +60,17 @@ impl Arrivals {
                 wake();
             }
         });
-        let watcher = watcher.map_err(|error| complain(&path, &error)).ok();
-        Self { path, watcher, watched: Vec::new(), interest }
+        let first = paths.first().cloned().unwrap_or_default();
+        let watcher = watcher.map_err(|error| complain(&first, &error)).ok();
+        Self { paths, watcher, watched: Vec::new(), interest }
     }
 
     /// Watches what is there now. Call it before reading, so that no change falls between.
     pub fn follow(&mut self) {
         let Some(watcher) = &mut self.watcher else { return };
-        let way = way(&self.path);
-        let wanted = surroundings(&self.path, &way);
-        *lock(&self.interest) = Interest::of(&self.path, &way, &wanted);
+        let way: Vec<PathBuf> = self.paths.iter().flat_map(|path| way(path)).collect();
+        let wanted = surroundings(&self.paths, &way);
+        *lock(&self.interest) = Interest::of(&self.paths, &way, &wanted);
         if wanted == self.watched {
             return;
         }
@@ -130,14 +132,16 @@ fn parts(path: &Path) -> Vec<PathBuf> {
     path.components().rev().map(|part| PathBuf::from(part.as_os_str())).collect()
 }
 
-/// The path itself if it is a folder, and the nearest folder above it; the same for where links
-/// lead; and the folders on the way.
-fn surroundings(path: &Path, way: &[PathBuf]) -> Vec<Watched> {
-    let mut all = around(path);
-    if let Ok(real) = path.canonicalize()
-        && real != path
-    {
-        all.extend(around(&real));
+/// The paths themselves if they are folders, and the nearest folders above them; the same for
+/// where links lead; and the folders on the way.
+fn surroundings(paths: &[PathBuf], way: &[PathBuf]) -> Vec<Watched> {
+    let mut all: Vec<Watched> = paths.iter().flat_map(|path| around(path)).collect();
+    for path in paths {
+        if let Ok(real) = path.canonicalize()
+            && real != *path
+        {
+            all.extend(around(&real));
+        }
     }
     let above = way.iter().filter_map(|part| part.parent());
     all.extend(above.filter_map(|folder| watched(folder, Reach::Way)));
@@ -146,7 +150,7 @@ fn surroundings(path: &Path, way: &[PathBuf]) -> Vec<Watched> {
         // The system keeps one watch for a folder, by whichever name.
         let same = |other: &&mut Watched| (other.device, other.inode) == (one.device, one.inode);
         match distinct.iter_mut().find(same) {
-            Some(other) if one.reach == Reach::Below => *other = one,
+            Some(other) if one.reach < other.reach => *other = one,
             Some(_) => {}
             None => distinct.push(one),
         }
@@ -169,18 +173,18 @@ fn watched(folder: &Path, reach: Reach) -> Option<Watched> {
 /// Which events are worth a look, so that a busy folder does not keep us reading.
 #[derive(Debug, Default)]
 struct Interest {
-    /// The names on the way to the path, its own included.
+    /// The names on the way to the paths, their own included.
     names: HashSet<OsString>,
     /// Folders of which only these names count.
     ways: Vec<PathBuf>,
 }
 
 impl Interest {
-    fn of(path: &Path, way: &[PathBuf], watched: &[Watched]) -> Self {
+    fn of(paths: &[PathBuf], way: &[PathBuf], watched: &[Watched]) -> Self {
         let on_the_way = way.iter().filter_map(|part| part.file_name());
         let ways = watched.iter().filter(|one| one.reach == Reach::Way);
         Self {
-            names: path.iter().chain(on_the_way).map(OsStr::to_owned).collect(),
+            names: paths.iter().flat_map(|path| path.iter()).chain(on_the_way).map(OsStr::to_owned).collect(),
             ways: ways.map(|one| one.folder.clone()).collect(),
         }
     }

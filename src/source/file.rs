@@ -68,7 +68,7 @@ pub fn watch(path: impl AsRef<Path>, plane: Arc<DataPlane>, shutdown: Cancellati
     let follower = Follower { path, plane: Arc::clone(&plane), last: None };
     let source = follower.path.display().to_string();
     let started = spawn(move |runtime| {
-        let arrivals = Arrivals::new(&follower.path, move || {
+        let arrivals = Arrivals::new(std::slice::from_ref(&follower.path), move || {
             // A source that ended has nobody to wake.
             let _ = wake.send(Wake::Notice);
         });

@@ -221,6 +221,17 @@ metrics! {
         /// How long it took from the content of a bundle to its being in force.
         BUNDLE_SWAP_DURATION: Histogram "tollgate_bundle_swap_duration_seconds" [],
     }
+    "TLS" => {
+        /// Handshakes of TLS. What they mean is in `docs/tls.md`.
+        TLS_HANDSHAKES: Counter "tollgate_tls_handshakes_total" [
+            "port": Of(&["grpc", "http"]),
+            "result": Of(&HANDSHAKE_RESULTS)
+        ],
+        /// Looks at changed certificates, keys and roots; `unchanged` at SIGHUP alone.
+        TLS_RELOADS: Counter "tollgate_tls_reloads_total" ["result": Of(&UPDATE_RESULTS)],
+        /// When the certificate that serves ends, in seconds since 1970.
+        TLS_EXPIRY: Gauge "tollgate_tls_certificate_expiry_timestamp_seconds" [],
+    }
     "State over a restart" => {
         /// Writes of the state file.
         STATE_WRITES: Counter "tollgate_state_writes_total" ["result": Of(&WRITE_RESULTS)],
@@ -250,6 +261,18 @@ pub const SHED_REASONS: [&str; 8] =
 pub const WRITE_RESULTS: [&str; 2] = ["written", "failed"];
 /// The values of `result` in [`BUNDLE_UPDATES`].
 pub const UPDATE_RESULTS: [&str; 3] = ["applied", "unchanged", "rejected"];
+/// The values of `result` in [`TLS_HANDSHAKES`].
+pub const HANDSHAKE_RESULTS: [&str; 9] = [
+    "accepted",
+    "timeout",
+    "shed",
+    "no_certificate",
+    "bad_certificate",
+    "name_not_allowed",
+    "refused_by_client",
+    "protocol",
+    "closed",
+];
 /// The values of `became` in [`APPROVALS`].
 pub const APPROVALS_BECAME: [&str; 5] = ["opened", "granted", "denied", "expired", "void"];
 /// The values of `operation` in [`OPERATOR_ACTIONS`].

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use assert_cmd::Command;
@@ -53,14 +54,21 @@ pub struct Serving {
     pub metrics: SocketAddr,
     /// What it logged before it served.
     pub log: Vec<serde_json::Value>,
+    /// And what since.
+    later: Arc<Mutex<Vec<serde_json::Value>>>,
 }
 
 impl Serving {
     /// Starts it and waits for the line that says that it serves.
     pub fn start(folder: &Path, args: &[&str]) -> Self {
+        Self::start_at(folder, "127.0.0.1:0", args)
+    }
+
+    /// The same at this address for gRPC.
+    pub fn start_at(folder: &Path, grpc: &str, args: &[&str]) -> Self {
         let mut child = std::process::Command::new(BINARY)
             .current_dir(folder)
-            .args(["serve", "--grpc", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--log-format", "json"])
+            .args(["serve", "--grpc", grpc, "--metrics", "127.0.0.1:0", "--log-format", "json"])
             .args(args)
             .stderr(Stdio::piped())
             .spawn()
@@ -77,9 +85,16 @@ impl Serving {
             log.push(line);
         };
         // Nobody may have to wait for a full pipe.
-        std::thread::spawn(move || lines.for_each(drop));
+        let later = Arc::new(Mutex::new(Vec::new()));
+        let logged = Arc::clone(&later);
+        std::thread::spawn(move || {
+            let lines = lines.map_while(Result::ok);
+            lines
+                .filter_map(|line| serde_json::from_str(&line).ok())
+                .for_each(|line| logged.lock().unwrap().push(line));
+        });
         let address = |name: &str| started[name].as_str().unwrap().parse().unwrap();
-        Self { child, grpc: address("grpc"), metrics: address("metrics"), log }
+        Self { child, grpc: address("grpc"), metrics: address("metrics"), log, later }
     }
 
     /// The most memory that it ever held.
@@ -96,7 +111,15 @@ impl Serving {
         assert!(sent.success(), "kill -{name} {pid}");
     }
 
-    /// How it ended; it has five seconds to do so.
+    /// Waits for a log line that holds all of this.
+    pub fn logs(&self, what: &[&str]) -> serde_json::Value {
+        eventually(&what.join(" "), || {
+            let lines = self.later.lock().unwrap();
+            lines.iter().find(|line| what.iter().all(|part| line.to_string().contains(part))).cloned()
+        })
+    }
+
+    /// How it ended; it has half a minute to do so.
     pub fn wait(&mut self) -> ExitStatus {
         eventually("the process ends", || self.child.try_wait().unwrap())
     }
@@ -134,14 +157,14 @@ fn get(address: SocketAddr, path: &str) -> (u16, String) {
     (status, body.into())
 }
 
-/// Waits until there is something, at most five seconds.
+/// Waits until there is something, at most half a minute: the machine may be busy.
 pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let mut left = 500;
+    let mut left = 3000;
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(left > 0, "not within five seconds: {what}");
+        assert!(left > 0, "not within half a minute: {what}");
         left -= 1;
         std::thread::sleep(Duration::from_millis(10));
     }

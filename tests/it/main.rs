@@ -19,3 +19,4 @@ mod reload;
 mod sequences;
 mod served;
 mod state;
+mod tls;

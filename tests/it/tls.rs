@@ -1,0 +1,9 @@
+//! TLS as callers, operators and attackers meet it.
+
+mod authority;
+mod cleartext;
+mod hostile;
+mod mutual;
+mod plain;
+mod reload;
+mod start;
