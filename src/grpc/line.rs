@@ -15,6 +15,9 @@ use crate::telemetry::metrics::REQUESTS_SHED;
 /// those that are answered, and the window of streams does not slow them down.
 const GIVEN_UP: u64 = 4_096;
 const GIVEN_UP_PER_SECOND: u64 = 2_000;
+/// Calls of one connection that may wait for their turn. Fewer would be served no sooner: at ten times
+/// the load nine of ten are to be shed in the time of one, and who is not read cannot be told so.
+const UNSEEN: usize = 256;
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 /// What is known of one connection.
@@ -69,9 +72,9 @@ impl Line {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Whether there are calls that no task has looked at yet.
-    pub(super) fn has_unseen(&self) -> bool {
-        self.unseen.load(Ordering::Relaxed) > 0
+    /// Whether as many calls as are worth shedding wait that no task has looked at yet.
+    pub(super) fn is_full(&self) -> bool {
+        self.unseen.load(Ordering::Relaxed) >= UNSEEN
     }
 
     /// Notes that what follows was read now.
@@ -219,9 +222,10 @@ mod tests {
     #[test]
     fn calls_are_counted_while_they_are() {
         let (line, _) = line();
-        let (flight, unseen) = (line.start(), line.unseen());
-        assert_eq!((line.in_flight(), line.has_unseen()), (1, true));
+        let flight = line.start();
+        let unseen: Vec<Unseen> = (0..UNSEEN).map(|_| line.unseen()).collect();
+        assert_eq!((line.in_flight(), line.is_full()), (1, true));
         drop((flight, unseen));
-        assert_eq!((line.in_flight(), line.has_unseen()), (0, false));
+        assert_eq!((line.in_flight(), line.is_full()), (0, false));
     }
 }

@@ -24,7 +24,7 @@ const HANDSHAKE_BYTES: usize = 24 + 9;
 /// When draining: how long a connection must be quiet, with nothing in flight, to be closed.
 const QUIET: Duration = Duration::from_millis(500);
 /// What a connection may read before others have their turn.
-const TURN_BYTES: usize = 64 << 10;
+const TURN_BYTES: usize = 256 << 10;
 
 /// How long a connection is waited for.
 #[derive(Clone, Copy, Debug)]
@@ -78,10 +78,10 @@ impl Patient {
         }
     }
 
-    /// Whether others come first: requests that this connection brought wait for their turn, or it
-    /// has read enough for one. It is looked at again after them.
+    /// Whether others come first: enough calls of this connection wait for their turn, or it has read
+    /// enough for one. It is looked at again after them.
     fn gives_way(&mut self, cx: &Context<'_>) -> bool {
-        let gives_way = self.line.has_unseen() || self.turn >= TURN_BYTES;
+        let gives_way = self.line.is_full() || self.turn >= TURN_BYTES;
         if gives_way {
             self.turn = 0;
             cx.waker().wake_by_ref();

@@ -17,13 +17,13 @@ use crate::served::{Served, request};
 type Client = PolicyDecisionServiceClient<Channel>;
 
 /// Rules that each look through a long text, so that a decision takes a while.
-fn slow() -> String {
+fn slow(rules: usize) -> String {
     let rule = |n: usize| {
         format!(
             "  - {{id: rule-{n}, effect: deny, reason: Never, when: 'context.text.contains(\"none{n}\")'}}\n"
         )
     };
-    let rules: String = (0..1_000).map(rule).collect();
+    let rules: String = (0..rules).map(rule).collect();
     format!("format: tollgate/v1\nversion: 1.0.0\nrules:\n{rules}")
 }
 
@@ -31,8 +31,8 @@ fn asked() -> pb::AuthorizeRequest {
     request("send", json!({ "text": "y".repeat(4_000) }))
 }
 
-async fn served(wait: Duration) -> (Served, Vec<Client>) {
-    let served = Served::bounded(&slow(), Overload { wait, ..Overload::default() });
+async fn served(rules: usize, wait: Duration) -> (Served, Vec<Client>) {
+    let served = Served::bounded(&slow(rules), Overload { wait, ..Overload::default() });
     let mut clients = Vec::new();
     for _ in 0..4 {
         clients.push(served.client().await);
@@ -73,7 +73,7 @@ async fn flood(clients: &[Client], each: Duration, last: Duration) -> Vec<(Durat
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn at_ten_times_the_load_what_is_served_is_served_soon() {
-    let (served, mut clients) = served(Duration::from_millis(10)).await;
+    let (served, mut clients) = served(4_000, Duration::from_millis(10)).await;
     let each = alone(&mut clients[0]).await.max(Duration::from_millis(1));
     let last = (each * 1_000).clamp(Duration::from_secs(2), Duration::from_secs(6));
     let all = flood(&clients, each, last).await;
@@ -108,7 +108,7 @@ async fn at_ten_times_the_load_what_is_served_is_served_soon() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_item_of_a_stream_is_shed_with_a_time_to_come_back() {
-    let (_served, mut clients) = served(Duration::from_millis(1)).await;
+    let (_served, mut clients) = served(1_000, Duration::from_millis(1)).await;
     let each = alone(&mut clients[0]).await.max(Duration::from_millis(1));
     let item = |id: u32| {
         let request = pb::AuthorizeRequest { request_id: id.to_string(), ..asked() };
