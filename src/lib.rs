@@ -4,6 +4,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod data_plane;
+pub mod decision_log;
 pub mod events;
 pub mod grpc;
 pub mod http;

@@ -92,10 +92,10 @@ impl Server {
         } else {
             endpoint(address.trim_start_matches("http://"))?.connect().await
         };
-        channel.map_err(|error| {
-            let said = tls::words(&error).unwrap_or_else(|| innermost(&error));
-            anyhow!(said)
-                .context(format!("{}: no server answers; is `tollgate serve` running there?", self.address))
+        channel.map_err(|error| match tls::words(&error) {
+            Some(said) => anyhow!("{}: {said}", self.address),
+            None => anyhow!(innermost(&error))
+                .context(format!("{}: no server answers; is `tollgate serve` running there?", self.address)),
         })
     }
 

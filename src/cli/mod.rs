@@ -16,6 +16,7 @@ mod check;
 mod client;
 mod completions;
 mod config;
+mod decisions;
 mod eval;
 mod exit;
 mod explain;
@@ -29,6 +30,7 @@ mod keys;
 mod output;
 mod page;
 mod probe;
+mod recorded;
 mod reply;
 mod report;
 mod request;
@@ -61,6 +63,7 @@ enum Command {
     Budget(budget::Budget),
     Report(report::Report),
     Explain(explain::Explain),
+    Decisions(decisions::Decisions),
     Approvals(approvals::Approvals),
     Approve(approve::Approve),
     Grant(grant::Grant),
@@ -115,6 +118,7 @@ fn run(command: Command) -> Outcome {
         Command::Budget(command) => command.run(),
         Command::Report(command) => command.run(),
         Command::Explain(command) => command.run(),
+        Command::Decisions(command) => command.run(),
         Command::Approvals(command) => command.run(),
         Command::Approve(command) => command.run(),
         Command::Grant(command) => command.run(),

@@ -34,6 +34,7 @@ pub fn get(address: &str, path: &str, patience: Duration) -> anyhow::Result<Repl
 }
 
 async fn ask(address: &str, path: &str) -> anyhow::Result<Reply> {
+    anyhow::ensure!(!address.starts_with("https://"), "the metrics port speaks no TLS; write `http://`");
     let host = address.trim_start_matches("http://").trim_end_matches('/');
     let stream = TcpStream::connect(host).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;

@@ -5,13 +5,13 @@ use super::findings::plural;
 use super::output::{self, BAD, FAINT, GOOD, HEAD, styled};
 use crate::clock::Clock;
 use crate::config::Flags;
-use crate::serve::{self, Process, Started};
+use crate::serve::{self, Process, Started, Tls};
 use std::fmt::Write as _;
 
 /// Answer requests by the rules of a bundle, and follow its changes
 #[derive(Debug, clap::Args)]
 #[command(after_help = "SIGTERM finishes what is in flight and ends with 0; SIGHUP reads the bundle,
-the keys of approvers and the files of TLS again.
+the keys of approvers and the files of TLS again, and begins a new file of the decision log.
 Every option can also stand in a file (`--config`) or in a TOLLGATE_* variable;
 `tollgate config show` says which holds. `--help` shows all options, `-h` the usual ones.
 
@@ -60,7 +60,8 @@ fn banner(started: &Started) -> String {
     };
     let status = &started.status;
     if let Some(address) = started.grpc {
-        row("grpc", address.to_string());
+        let tls = if started.tls == Tls::Off { String::new() } else { format!("  {}", started.tls.name()) };
+        row("grpc", format!("{address}{}", styled(FAINT, tls)));
     }
     if let Some(path) = &started.uds {
         row("grpc", format!("unix:{}", path.display()));

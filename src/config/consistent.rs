@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 /// Gives back a configuration that stands.
 pub(super) fn check(config: Config, settings: &Settings) -> Result<Config, Problem> {
-    let wrong = [nobody_could_ask, tls_in_part, token_in_the_clear, in_the_clear]
+    let wrong = [nobody_could_ask, tls_in_part, token_in_the_clear, in_the_clear, super::log_place::wrong]
         .iter()
         .find_map(|wrong| wrong(&config));
     match wrong {

@@ -4,10 +4,12 @@
 //! is wrong is reported, each at its place; nothing is guessed.
 
 mod consistent;
+pub mod decision_log;
 pub mod environment;
 mod file;
 pub mod flags;
 pub mod identity;
+mod log_place;
 pub mod options;
 pub mod page;
 pub mod problem;

@@ -1,5 +1,6 @@
 //! The table of options: file keys, flags, variables, `config show` and the docs come from it.
 
+use super::decision_log::{CollectorUrl, Fsync, Pointers, Rates, WhenFull};
 use super::identity::Patterns;
 use super::problem::Problem;
 use super::settings::Settings;
@@ -182,6 +183,58 @@ options! {
         max_connection_calls: Count = "1024" "COUNT",
         /// The most streams of requests (`AuthorizeStream`) at one time on one serving thread.
         max_streams: usize = "1000" "COUNT",
+    }
+    "Decision log" => {
+        /// A directory for the decision log, as files of JSON lines that are rotated and compressed.
+        /// Unset, and no other place named: there is no decision log.
+        decision_log_dir: Option<PathBuf> = "" "DIR",
+        /// A collector that the decision log is sent to: batches of JSON lines, compressed, by POST.
+        decision_log_url: CollectorUrl = "" "URL",
+        /// Writes the decision log to stdout.
+        decision_log_stdout: bool = "false" "BOOL",
+        /// What to do when records come faster than they can be written: `drop_newest`, `drop_oldest`,
+        /// or `refuse` the actions that could not be recorded.
+        decision_log_when_full: WhenFull = "drop_newest" "WHAT",
+        /// Records that wait to be written, for each thread.
+        decision_log_ring_bytes: Bytes = "4MiB" "SIZE",
+        /// What no record may tell: JSON pointers into the request document, separated by commas, with
+        /// `*` for every name or index, such as `/context/card,/context/items/*/iban`.
+        decision_log_mask: Pointers = "" "POINTERS",
+        /// A file with a secret of at least 16 bytes. With it masked values are replaced by a hash that
+        /// is equal for equal values and cannot be made without the secret; else by `***`.
+        decision_log_mask_key_file: Option<PathBuf> = "" "PATH",
+        /// Which share of the decisions is recorded, by effect and by rule, such as
+        /// `ALLOW=0.1,rule:allow-read=0.01`; all others are. Reports follow their decisions.
+        decision_log_sample: Rates = "" "SHARES",
+        /// A file of the log is rotated when it has so many bytes,
+        decision_log_rotate_bytes: Bytes = "64MiB" "SIZE",
+        /// or when it is so old.
+        decision_log_rotate_seconds: Duration = "3600" "SECONDS",
+        /// The most rotated files that are kept; the oldest are deleted.
+        decision_log_keep_files: Count = "1000" "COUNT",
+        /// The most bytes of rotated files that are kept.
+        decision_log_keep_bytes: Bytes = "4GiB" "SIZE",
+        /// When files are flushed to the disk: `never`, in an `interval`, or `always`, after each write.
+        decision_log_fsync: Fsync = "interval" "WHEN",
+        /// That interval.
+        decision_log_fsync_seconds: Duration = "1" "SECONDS",
+        /// A file with the value of the `Authorization` header for the collector, such as
+        /// `Bearer abc`. It is read again for each batch.
+        decision_log_auth_file: Option<PathBuf> = "" "PATH",
+        /// Certificates, as PEM, of authorities that a collector may be vouched for by, besides those
+        /// that the system trusts.
+        decision_log_ca_file: Option<PathBuf> = "" "PATH",
+        /// A directory where batches wait until the collector has them, over restarts too. Unset: in
+        /// memory.
+        decision_log_buffer_dir: Option<PathBuf> = "" "DIR",
+        /// The most bytes that wait there.
+        decision_log_buffer_bytes: Bytes = "256MiB" "SIZE",
+        /// A batch is sent when it has so many bytes,
+        decision_log_batch_bytes: Bytes = "1MiB" "SIZE",
+        /// or when it is so old.
+        decision_log_batch_seconds: Duration = "1" "SECONDS",
+        /// How long a collector may take to answer.
+        decision_log_timeout_seconds: Duration = "10" "SECONDS",
     }
     "Process" => {
         /// Threads that answer requests; `auto` for one a core.

@@ -219,7 +219,7 @@ impl OptionValue for OnBadState {
     }
 }
 
-fn one_of<T: Copy>(text: &str, all: &[(&'static str, T)]) -> Result<T, Wrong> {
+pub(super) fn one_of<T: Copy>(text: &str, all: &[(&'static str, T)]) -> Result<T, Wrong> {
     let names = || all.iter().map(|(name, _)| *name);
     all.iter().find(|(name, _)| *name == text).map(|(_, value)| *value).ok_or_else(|| Wrong {
         wants: names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),

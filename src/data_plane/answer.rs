@@ -1,6 +1,6 @@
 //! What a caller of the data plane gets.
 
-use tollgate_engine::decide::{Answer as Effect, Decision};
+use tollgate_engine::decide::{Answer as Effect, Decision, Read};
 use tollgate_engine::guardrail::Verdict;
 use tollgate_engine::model::{Disposition, Estimate, ReasonCode};
 use tollgate_engine::time::WallTime;
@@ -45,6 +45,8 @@ pub struct Answer<'a> {
     pub verdict: Verdict<'a>,
     /// What people are asked; only where the decision requires an approval.
     pub approval: Option<OpenApproval<'a>>,
+    /// What the rules read besides the request.
+    pub read: Read<'a>,
 }
 
 /// The identity of the bundle that decided.

@@ -182,6 +182,7 @@ impl DataPlane {
             Standing::Expired => ("expired", ApprovalState::Expired),
             Standing::Void => ("void", ApprovalState::Void),
         };
+        self.log_approval(entry, became, decision_id);
         let event = events::Approval {
             state,
             approval_id: entry.id,

@@ -1,11 +1,12 @@
 //! One question, one answer.
 
-use tollgate_engine::decide::{Decided, Decision, Request, Tools};
+use tollgate_engine::decide::{Decided, Decision, Read, Request, Tools};
 use tollgate_engine::guardrail::key::Flush;
 use tollgate_engine::guardrail::{At, Verdict};
 use tollgate_engine::model::ReasonCode;
 
 use super::answer::{Answer, deny};
+use super::logged::Taken;
 use super::snapshot::Snapshot;
 use super::{DataPlane, local, mark, record};
 
@@ -21,13 +22,23 @@ impl DataPlane {
     pub fn authorize<R>(&self, request: &Request<'_>, then: impl FnOnce(Answer<'_>) -> R) -> R {
         local::with(self, |parts| {
             let at = self.at();
-            // The flush of a single request is over with it: nothing is counted for it.
-            let answer = self.answer(parts.snapshot, request, at, Flush::Alone(0), parts.tools);
+            let draw = parts.tools.draw.state();
+            parts.pen.done();
+            let answer = if parts.pen.has_room(Some(request), parts.snapshot.guardrails()) {
+                // The flush of a single request is over with it: nothing is counted for it.
+                self.answer(parts.snapshot, request, at, Flush::Alone(0), parts.tools)
+            } else {
+                parts.pen.refused();
+                let environment = request.environment_or(&self.options.environment);
+                self.unlogged(parts.snapshot, request.request_id, environment, at)
+            };
             let nanos = self.clock.moment().since(at.now).nanos();
             if !request.dry_run {
                 record::decision(parts.tally, parts.snapshot, &answer, Some(request), nanos);
                 self.tell_of_decision(parts.refusals, parts.snapshot, &answer, request, at);
             }
+            let taken = Taken { at, nanos, draw, batch: None };
+            self.log_decision(parts.pen, parts.snapshot, &answer, Some(request), taken);
             then(answer)
         })
     }
@@ -43,7 +54,8 @@ impl DataPlane {
     ) -> Answer<'a> {
         let Some(serving) = &snapshot.serving else {
             let decision = self.without_bundle(snapshot, request, at);
-            return self.finish(snapshot, request, at, Decided { decision, verdict: Verdict::default() });
+            let decided = Decided { decision, verdict: Verdict::default(), read: Read::default() };
+            return self.finish(snapshot, request, at, decided);
         };
         let decided = self.desk(snapshot, serving).authorize(request, at, call, &mut self.grants(at), tools);
         self.finish(snapshot, request, at, decided)
@@ -67,9 +79,10 @@ impl DataPlane {
         snapshot: &'a Snapshot,
         request: &Request<'a>,
         at: At,
-        Decided { decision, verdict }: Decided<'a>,
+        Decided { decision, verdict, read }: Decided<'a>,
     ) -> Answer<'a> {
         let decision_id = mark::with_errors(self.clock.decision_id(at.wall), decision.has_errors());
+        let decision_id = self.sampled(decision_id, &decision);
         let (decision, approval) = self.with_approval(request, decision, decision_id, at.wall);
         let mut answer = Answer {
             decision_id,
@@ -80,6 +93,7 @@ impl DataPlane {
             decision,
             verdict,
             approval,
+            read,
         };
         if !request.dry_run {
             self.open(&mut answer, at);

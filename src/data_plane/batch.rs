@@ -1,6 +1,6 @@
 //! Many questions at once: one snapshot, one instant (design 1.7).
 
-use tollgate_engine::decide::{Answer as Effect, Decision, Request, Tools};
+use tollgate_engine::decide::{Answer as Effect, Decision, Read, Request, Tools};
 use tollgate_engine::guardrail::key::Flush;
 use tollgate_engine::guardrail::{At, Verdict};
 use tollgate_engine::model::ReasonCode;
@@ -9,8 +9,11 @@ use tollgate_engine::unit::Span;
 use super::answer::{Answer, deny};
 use super::authorize::NO_BUNDLE;
 use super::local::Parts;
+use super::logged::Taken;
 use super::snapshot::{Serving, Snapshot};
 use super::{DataPlane, local, record};
+use crate::decision_log::Pen;
+use crate::decision_log::record::InBatch;
 
 /// One question of a batch.
 #[expect(clippy::large_enum_variant, reason = "nearly all are of the large kind")]
@@ -45,19 +48,31 @@ impl DataPlane {
         all_or_nothing: bool,
         then: impl FnOnce(Vec<Answer<'_>>) -> R,
     ) -> R {
-        local::with(self, |Parts { snapshot, tools, tally, refusals }| {
+        local::with(self, |Parts { snapshot, tools, tally, refusals, pen }| {
             let at = self.at();
             // The flush of the call has a name that no other call has.
-            let call = Flush::Unnamed(self.clock.decision_id(at.wall).as_u128());
-            let (answers, nanos) = match &snapshot.serving {
+            let name = self.clock.decision_id(at.wall).as_u128();
+            let call = Flush::Unnamed(name);
+            pen.done();
+            let (answers, costs) = match &snapshot.serving {
                 Some(serving) if all_or_nothing => {
-                    let answers = self.together(snapshot, serving, items, at, call, tools);
-                    let each = self.clock.moment().since(at.now).nanos() / (items.len().max(1) as u64);
-                    (answers, vec![each; items.len()])
+                    let draw = tools.draw.state();
+                    let answers = if room_for_all(pen, snapshot, items) {
+                        self.together(snapshot, serving, items, at, call, tools)
+                    } else {
+                        items.iter().map(|item| self.item_unlogged(pen, snapshot, item, at)).collect()
+                    };
+                    let nanos = self.clock.moment().since(at.now).nanos() / (items.len().max(1) as u64);
+                    (answers, vec![Cost { nanos, draw }; items.len()])
                 }
-                Some(_) | None => self.one_by_one(snapshot, items, at, call, tools),
+                Some(_) | None => self.one_by_one(snapshot, items, at, call, tools, pen),
             };
-            for ((answer, item), nanos) in answers.iter().zip(items).zip(nanos) {
+            for (index, ((answer, item), Cost { nanos, draw })) in
+                answers.iter().zip(items).zip(costs).enumerate()
+            {
+                let batch = Some(InBatch { call: name, index, of: items.len(), all_or_nothing });
+                let taken = Taken { at, nanos, draw, batch };
+                self.log_decision(pen, snapshot, answer, item.request(), taken);
                 let request = item.request();
                 if request.is_none_or(|request| !request.dry_run) {
                     record::decision(tally, snapshot, answer, request, nanos);
@@ -70,7 +85,7 @@ impl DataPlane {
         })
     }
 
-    /// Each item stands alone; the answers, and how long each took.
+    /// Each item stands alone; the answers, and what each took.
     fn one_by_one<'a>(
         &'a self,
         snapshot: &'a Snapshot,
@@ -78,17 +93,22 @@ impl DataPlane {
         at: At,
         call: Flush<'a>,
         tools: &mut Tools,
-    ) -> (Vec<Answer<'a>>, Vec<u64>) {
+        pen: &mut Pen,
+    ) -> (Vec<Answer<'a>>, Vec<Cost>) {
         let mut before = at.now;
         let each = items.iter().map(|item| {
+            let draw = tools.draw.state();
             let answer = match item {
+                item if !pen.has_room(item.request(), snapshot.guardrails()) => {
+                    self.item_unlogged(pen, snapshot, item, at)
+                }
                 Item::Ask(request) => self.answer(snapshot, request, at, call, tools),
                 Item::Malformed { .. } | Item::Shed { .. } => self.unasked(snapshot, *item, at),
             };
             let after = self.clock.moment();
-            let took = after.since(before).nanos();
+            let nanos = after.since(before).nanos();
             before = after;
-            (answer, took)
+            (answer, Cost { nanos, draw })
         });
         each.unzip()
     }
@@ -120,6 +140,24 @@ impl DataPlane {
         answers
     }
 
+    /// Refuses one item, for whose record there is no room.
+    fn item_unlogged<'a>(
+        &'a self,
+        pen: &mut Pen,
+        snapshot: &'a Snapshot,
+        item: &Item<'a>,
+        at: At,
+    ) -> Answer<'a> {
+        pen.refused();
+        let (request_id, environment) = match item {
+            Item::Ask(request) => (request.request_id, request.environment_or(&self.options.environment)),
+            Item::Malformed { request_id, .. } | Item::Shed { request_id, .. } => {
+                (*request_id, self.options.environment.as_str())
+            }
+        };
+        self.unlogged(snapshot, request_id, environment, at)
+    }
+
     /// Answers an item that no policy is asked about.
     fn unasked<'a>(&'a self, snapshot: &'a Snapshot, item: Item<'a>, at: At) -> Answer<'a> {
         let environment = self.options.environment.as_str();
@@ -136,7 +174,7 @@ impl DataPlane {
             }
         };
         Answer {
-            decision_id: self.clock.decision_id(at.wall),
+            decision_id: self.sampled(self.clock.decision_id(at.wall), &decision),
             request_id,
             decided_at: at.wall,
             arm: snapshot.arm(),
@@ -144,6 +182,7 @@ impl DataPlane {
             decision,
             verdict: Verdict::default(),
             approval: None,
+            read: Read::default(),
         }
     }
 }
@@ -155,6 +194,18 @@ impl<'a> Item<'a> {
             Self::Malformed { .. } | Self::Shed { .. } => None,
         }
     }
+}
+
+/// Whether all of a batch can be recorded, whatever is decided.
+fn room_for_all(pen: &mut Pen, snapshot: &Snapshot, items: &[Item<'_>]) -> bool {
+    items.iter().all(|item| pen.has_room(item.request(), snapshot.guardrails()))
+}
+
+/// What one item of a batch took, and where the draws stood before it.
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    nanos: u64,
+    draw: u64,
 }
 
 /// Those that wait because another item needs an approval wait for the first such.

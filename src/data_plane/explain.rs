@@ -1,6 +1,6 @@
 //! The same decision with the account of every rule and guardrail.
 
-use tollgate_engine::decide::{Decided, GuardrailTrace, Request, RuleTrace};
+use tollgate_engine::decide::{Decided, GuardrailTrace, Read, Request, RuleTrace};
 use tollgate_engine::guardrail::Verdict;
 
 use super::answer::Answer;
@@ -26,7 +26,8 @@ impl DataPlane {
                 }
                 None => {
                     let decision = self.without_bundle(snapshot, &request, at);
-                    (Decided { decision, verdict: Verdict::default() }, Vec::new(), Vec::new())
+                    let (verdict, read) = (Verdict::default(), Read::default());
+                    (Decided { decision, verdict, read }, Vec::new(), Vec::new())
                 }
             };
             then(self.finish(snapshot, &request, at, decided), rules, guardrails)

@@ -59,6 +59,7 @@ impl DataPlane {
 
     /// Tells what happened to guardrails. Never waits.
     pub(super) fn happened(&self, guards: &Guards, happened: &[verdict::Event]) {
+        self.log_happened(guards, happened);
         let wall = self.clock.wall();
         said(guards, happened).for_each(|event| self.events.emit(event, wall));
     }
@@ -66,6 +67,7 @@ impl DataPlane {
     /// The same of what a sweep found, which may be much: waits for room, so not for a serving
     /// thread.
     pub(super) fn swept(&self, guards: &Guards, happened: &[verdict::Event]) {
+        self.log_happened(guards, happened);
         self.events.emit_all(said(guards, happened), self.clock.wall());
     }
 
@@ -80,6 +82,7 @@ impl DataPlane {
             let (old, new) = (before.compiled.source(), serving.compiled.source());
             events::changes(&old.guardrails, &new.guardrails)
         });
+        self.log_changes(changes.as_deref().unwrap_or_default());
         let all = std::iter::once(swapped).chain(changes.unwrap_or_default());
         self.events.emit_all(all, serving.loaded_at);
     }

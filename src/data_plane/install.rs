@@ -65,6 +65,7 @@ impl DataPlane {
         drop(one_at_a_time);
         self.say(&outcome);
         if let Some((before, serving)) = swapped {
+            self.log_content(&serving.digest, offer);
             self.tell_of_swap(before.as_deref(), &serving);
         }
         self.free_retired();
@@ -141,7 +142,9 @@ impl DataPlane {
         if let Some(restart) = &self.restart {
             restart.put_back(&self.live, &live.guards, &self.open, self.at());
         }
+        let edition = self.log_bundle(name, &compiled, &live.guards);
         let serving = Arc::new(Serving {
+            edition,
             guards: live.arms.pop().unwrap_or_default(),
             version: compiled.source().version.to_string(),
             digest: compiled.digest().to_string(),
@@ -212,6 +215,7 @@ impl DataPlane {
         match self.prepare(&kept) {
             Ok(Some(compiled)) => {
                 let (before, serving) = self.swap(&kept.name, compiled, State::ReadyLkg);
+                self.log_content(&serving.digest, &kept);
                 self.tell_of_swap(before.as_deref(), &serving);
                 let version = serving.version.as_str();
                 tracing::info!(version, "the last good bundle serves until a source is read");

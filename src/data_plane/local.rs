@@ -1,5 +1,5 @@
 //! What each serving thread keeps for itself between decisions: its view of the snapshot, room
-//! to work in, its counts, the refusals that it has to tell of. Nothing of it is shared, so
+//! to work in, its counts, the refusals that it has to tell of, its pen. Nothing of it is shared, so
 //! nothing of it is locked.
 
 use std::cell::Cell;
@@ -11,6 +11,7 @@ use tollgate_engine::decide::Tools;
 use super::DataPlane;
 use super::snapshot::Snapshot;
 use crate::clock;
+use crate::decision_log::{Log, Pen};
 use crate::events::Refusals;
 use crate::telemetry::decisions::Tally;
 
@@ -20,6 +21,7 @@ pub(super) struct Parts<'a> {
     pub tools: &'a mut Tools,
     pub tally: &'a mut Tally,
     pub refusals: &'a mut Refusals,
+    pub pen: &'a mut Pen,
 }
 
 struct Local {
@@ -31,6 +33,7 @@ struct Local {
     tools: Tools,
     tally: Tally,
     refusals: Refusals,
+    pen: Pen,
 }
 
 thread_local! {
@@ -67,6 +70,7 @@ impl Local {
             tools: Tools::seeded(clock::any_seed()),
             tally: plane.decisions.tally(),
             refusals: Refusals::default(),
+            pen: plane.log.as_ref().map_or_else(Pen::none, Log::pen),
         }
     }
 
@@ -77,7 +81,7 @@ impl Local {
             self.tally.forget();
             self.counted = at;
         }
-        let Self { tools, tally, refusals, .. } = self;
-        Parts { snapshot, tools, tally, refusals }
+        let Self { tools, tally, refusals, pen, .. } = self;
+        Parts { snapshot, tools, tally, refusals, pen }
     }
 }

@@ -15,6 +15,7 @@ mod guarding;
 mod happened;
 pub mod install;
 mod local;
+mod logged;
 mod mark;
 pub mod operate;
 mod record;
@@ -29,7 +30,7 @@ pub mod stops;
 mod sweep;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -57,6 +58,7 @@ pub use status::Status;
 
 use crate::clock::{self, Clock};
 use crate::config::value::OnBadState;
+use crate::decision_log::{self, Log};
 use crate::events::{self, Hub};
 use crate::telemetry::decisions::Decisions;
 use crate::telemetry::metrics;
@@ -91,6 +93,8 @@ pub struct Options {
     pub approvers: Approvers,
     /// At most so many approvals may be open.
     pub max_open_approvals: usize,
+    /// Where what is decided is recorded; `None`: nowhere.
+    pub decision_log: Option<decision_log::Options>,
 }
 
 impl Default for Options {
@@ -106,6 +110,7 @@ impl Default for Options {
             max_open_decisions: 1_000_000,
             approvers: Approvers::default(),
             max_open_approvals: 1_000,
+            decision_log: None,
         }
     }
 }
@@ -143,6 +148,9 @@ pub struct DataPlane {
     /// What was counted a while ago.
     recent: Recent,
     approvals: Approvals,
+    log: Option<Log>,
+    /// Whether it was told that the log cannot be written.
+    log_failing: AtomicBool,
 }
 
 impl DataPlane {
@@ -152,14 +160,17 @@ impl DataPlane {
     ///
     /// # Errors
     /// When the state directory cannot be made or read, or is used by another process, when its state
-    /// cannot be read and the options say to refuse it, or when a thread cannot be started.
-    pub fn new(options: Options, clock: Clock) -> anyhow::Result<Arc<Self>> {
+    /// cannot be read and the options say to refuse it, when the decision log cannot be written, or when
+    /// a thread cannot be started.
+    pub fn new(mut options: Options, clock: Clock) -> anyhow::Result<Arc<Self>> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let restart =
             options.state_dir.as_deref().map(|dir| Restart::open(dir, &options, &clock)).transpose()?;
         let kept = restart.as_ref().and_then(Restart::take_instance);
         let mark = restart.as_ref().and_then(Restart::mark);
         let instance = kept.unwrap_or_else(|| clock.secret_id(clock.wall()));
+        let log = options.decision_log.take();
+        let log = log.map(|options| Log::start(options, instance, &clock)).transpose()?;
         let approvals = Approvals::new(instance, options.approvers.clone(), options.max_open_approvals);
         if let Some(saved) = restart.as_ref().and_then(Restart::approvals) {
             approvals.import(&saved);
@@ -182,6 +193,8 @@ impl DataPlane {
             sweeper: Mutex::default(),
             stops: Board::default(),
             outcomes: Outcomes::default(),
+            log,
+            log_failing: AtomicBool::new(false),
             recent: Recent::since(clock.monotonic()),
             options,
             clock,
@@ -236,6 +249,9 @@ impl DataPlane {
     pub fn close(&self) {
         if let Some(restart) = &self.restart {
             restart.close(self.instance);
+        }
+        if let Some(log) = &self.log {
+            log.close();
         }
     }
 }

@@ -14,6 +14,7 @@ use tollgate_engine::read::nearest;
 use super::DataPlane;
 use super::answer::{Arm, BundleRef};
 use super::snapshot::{Serving, Snapshot};
+use crate::decision_log::KeyTold;
 use crate::telemetry::metrics::OPERATOR_ACTIONS;
 
 /// Which guardrails an operator wants to see.
@@ -175,6 +176,7 @@ impl DataPlane {
         let events = done
             .map_err(|NotABreaker| NotHandled::NotABreaker { name: name(), kind: guard.rules.type_name() })?;
         tell(handling, key.as_ref());
+        self.log_handled(handling, key.as_ref().map(|key| KeyTold::of(guard, key)), at);
         self.happened(&snapshot.guards, &events);
         let keys = key.and_then(|key| self.live.look(guard, &key, at)).into_iter().collect();
         Ok(then(GuardrailView { written, live: Some(guard), hold: Live::hold(guard), keys }))

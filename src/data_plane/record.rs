@@ -14,10 +14,12 @@ use super::DataPlane;
 use super::answer::{Answer, Arm};
 use super::snapshot::Snapshot;
 use super::snapshot::State;
+use crate::decision_log::Stats;
 use crate::telemetry::decisions::{Flip, Labels, Sample, Tally};
 use crate::telemetry::metrics::{
     APPROVALS_OPEN, AtScrape, BREAKER_STATE, BUNDLE_AGE, BUNDLE_INFO, BUNDLE_STALE, COST, EMERGENCY_STOPS,
-    GUARDRAIL_DROPPED, GUARDRAIL_EVICTED, GUARDRAIL_KEYS, GUARDRAIL_REFUSALS, OPEN_DECISIONS,
+    GUARDRAIL_DROPPED, GUARDRAIL_EVICTED, GUARDRAIL_KEYS, GUARDRAIL_REFUSALS, LOG_BYTES, LOG_DROPPED,
+    LOG_ERRORS, LOG_LAG, LOG_QUEUE, LOG_SAMPLED_OUT, LOG_UNSENT, LOG_WRITTEN, OPEN_DECISIONS,
     OPEN_DECISIONS_DROPPED, OPEN_DECISIONS_EXPIRED, STATE_AGE,
 };
 use crate::telemetry::page::Page;
@@ -100,6 +102,9 @@ impl AtScrape for DataPlane {
         metrics::gauge!(EMERGENCY_STOPS).set(f64::from(stops));
         self.guardrails_to(page, &snapshot);
         metrics::gauge!(BUNDLE_STALE).set(f64::from(u8::from(snapshot.state == State::ReadyLkg)));
+        if let Some(stats) = self.log_stats() {
+            log(&stats);
+        }
         if let Some(restart) = &self.restart {
             metrics::gauge!(STATE_AGE).set(restart.age_seconds(self.clock.monotonic()));
         }
@@ -146,6 +151,20 @@ impl DataPlane {
             }
         }
     }
+}
+
+/// How the decision log stands.
+fn log(stats: &Stats) {
+    metrics::counter!(LOG_WRITTEN).absolute(stats.written);
+    for (reason, lost) in stats.dropped.by_reason() {
+        metrics::counter!(LOG_DROPPED, "reason" => reason).absolute(lost);
+    }
+    metrics::counter!(LOG_SAMPLED_OUT).absolute(stats.sampled_out);
+    metrics::counter!(LOG_BYTES).absolute(stats.bytes);
+    metrics::counter!(LOG_ERRORS).absolute(stats.errors);
+    metrics::gauge!(LOG_QUEUE).set(count(stats.waiting));
+    metrics::gauge!(LOG_UNSENT).set(count(stats.backlog));
+    metrics::gauge!(LOG_LAG).set(count(stats.lag) / 1e9);
 }
 
 #[expect(clippy::cast_precision_loss, reason = "the text format carries doubles")]

@@ -49,7 +49,7 @@ impl DataPlane {
         let reported = local::with(self, |parts| {
             let (at, id) = (self.at(), decision.as_u128());
             let guards = &parts.snapshot.guards;
-            match self.open.report(&self.live.ledger, guards, id, outcome, at) {
+            let reported = match self.open.report(&self.live.ledger, guards, id, outcome, at) {
                 Settled::Applied(kept, _, events) => {
                     self.outcomes.ended(kept.arm.name(), outcome, mark::has_errors(decision));
                     self.happened(guards, &events);
@@ -57,7 +57,9 @@ impl DataPlane {
                 }
                 Settled::Duplicate => Reported::Duplicate,
                 Settled::Unknown => self.took_nothing(decision, outcome, at),
-            }
+            };
+            self.log_report(parts.pen, decision, Some(outcome), reported, at);
+            reported
         });
         self.outcomes.reported(reported.name());
         reported
@@ -79,15 +81,16 @@ impl DataPlane {
 
     /// Renews the leases of an action that still runs.
     pub fn renew(&self, decision: Uuid) -> Reported {
-        let renewed = local::with(self, |parts| {
-            let guards = &parts.snapshot.guards;
-            self.open.renew(&self.live.ledger, guards, decision.as_u128(), self.clock.moment())
+        let reported = local::with(self, |parts| {
+            let (guards, at) = (&parts.snapshot.guards, self.at());
+            let reported = match self.open.renew(&self.live.ledger, guards, decision.as_u128(), at.now) {
+                Renewed::Renewed(shortest) => Reported::Renewed(shortest),
+                Renewed::Duplicate => Reported::Duplicate,
+                Renewed::Unknown => Reported::Unknown,
+            };
+            self.log_report(parts.pen, decision, None, reported, at);
+            reported
         });
-        let reported = match renewed {
-            Renewed::Renewed(shortest) => Reported::Renewed(shortest),
-            Renewed::Duplicate => Reported::Duplicate,
-            Renewed::Unknown => Reported::Unknown,
-        };
         self.outcomes.reported(reported.name());
         reported
     }

@@ -37,11 +37,18 @@ impl DataPlane {
         attempt: &Attempt,
         then: impl FnOnce(RetryAnswer<'_>) -> R,
     ) -> Result<R, BadCostName> {
-        local::with(self, |Parts { snapshot, tools, .. }| {
+        local::with(self, |Parts { snapshot, tools, pen, .. }| {
             let environment = request.environment_or(&self.options.environment);
             let at = self.at();
             let stopped = snapshot.stops.deny(request, environment, at.now).map(|denied| denied.reason);
+            let draw = tools.draw.state();
+            pen.done();
+            let has_room = pen.has_room(Some(request), 0);
             let (plan, policy) = match &snapshot.serving {
+                _ if !has_room => {
+                    pen.refused();
+                    (Plan::Fail(ReasonCode::LogUnavailable), None)
+                }
                 _ if stopped.is_some() => (Plan::Fail(ReasonCode::EmergencyStop), None),
                 Some(serving) => {
                     let answer = self.desk(snapshot, serving).retry(request, attempt, at, tools);
@@ -52,7 +59,10 @@ impl DataPlane {
             };
             self.outcomes.retried(plan.verdict());
             let arm = if stopped.is_some() { Arm::Builtin } else { snapshot.arm() };
-            Ok(then(RetryAnswer { plan, policy, stopped, environment, arm, bundle: snapshot.bundle() }))
+            let stopped = stopped.filter(|_| has_room);
+            let answer = RetryAnswer { plan, policy, stopped, environment, arm, bundle: snapshot.bundle() };
+            self.log_retry(pen, snapshot, &answer, (request, attempt), (at, draw));
+            Ok(then(answer))
         })
     }
 }

@@ -53,6 +53,8 @@ pub struct Serving {
     pub loaded_at: WallTime,
     /// The same, by the clock that never goes back.
     pub loaded_at_monotonic: u64,
+    /// What its records in the decision log are read with.
+    pub edition: u32,
 }
 
 impl Snapshot {
@@ -60,6 +62,12 @@ impl Snapshot {
     #[must_use]
     pub fn empty() -> Self {
         Self { state: State::NotReady, serving: None, guards: Arc::default(), stops: Arc::default() }
+    }
+
+    /// How many guardrails may be about a request.
+    #[must_use]
+    pub fn guardrails(&self) -> usize {
+        self.serving.as_ref().map_or(0, |serving| serving.guards.len())
     }
 
     /// Which bundle decides.

@@ -127,6 +127,8 @@ impl DataPlane {
         if entries.len() >= MOST_STOPS {
             return Err(NotSet::Full);
         }
+        // Before it decides anything.
+        self.log_stop(Change::Set, &view, &view.by);
         entries.push(Entry { view: view.clone(), stop: Arc::new(stop) });
         self.put_in_force(&entries);
         drop(entries);
@@ -212,6 +214,9 @@ impl DataPlane {
     fn stop_changed(&self, change: Change, view: &StopView, by: &str) {
         if let Some(restart) = &self.restart {
             restart.stops_changed();
+        }
+        if change != Change::Set {
+            self.log_stop(change, view, by);
         }
         let (id, selector, effect) = (view.id.to_string(), &*view.selector, view.effect_name());
         let (reason, until) = (&*view.reason, jiff::Timestamp::from(view.expires_at).to_string());

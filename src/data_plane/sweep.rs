@@ -16,6 +16,7 @@ impl DataPlane {
         self.swept(&snapshot.guards, &events);
         self.sweep_approvals();
         self.expire_stops(&snapshot);
+        self.tell_of_log();
         self.remember_counts();
         for shard in 0..self.open.shards() {
             self.open.sweep(shard, DECISIONS, at.now);

@@ -41,6 +41,11 @@ pub enum Event {
     Approval(Approval),
     /// An emergency stop was set, cleared, or is over.
     Stop(Stop),
+    /// The decision log cannot be written, for this reason; or, without one, it can be again.
+    DecisionLog {
+        /// Why it cannot.
+        failing: Option<Box<str>>,
+    },
 }
 
 /// A guardrail refused or a rule denied.
@@ -245,6 +250,10 @@ kinds! {
     StopCleared "stop.cleared",
     /// The time of an emergency stop is over.
     StopExpired "stop.expired",
+    /// The decision log cannot be written.
+    LogFailing "decision_log.failing",
+    /// The decision log can be written again.
+    LogRecovered "decision_log.recovered",
 }
 
 impl Event {
@@ -281,6 +290,8 @@ impl Event {
                 StopChange::Cleared => Kind::StopCleared,
                 StopChange::Expired => Kind::StopExpired,
             },
+            Self::DecisionLog { failing: Some(_) } => Kind::LogFailing,
+            Self::DecisionLog { failing: None } => Kind::LogRecovered,
         }
     }
 
@@ -291,7 +302,11 @@ impl Event {
             Self::Triggered(Triggered { source: Source::Guardrail { name, .. }, .. }) => Some(name),
             Self::Breaker { of, .. } | Self::ThrottleCleared(of) => Some(&of.guardrail),
             Self::Guardrail { guardrail, .. } => Some(guardrail),
-            Self::Triggered(_) | Self::BundleSwapped { .. } | Self::Approval(_) | Self::Stop(_) => None,
+            Self::Triggered(_)
+            | Self::BundleSwapped { .. }
+            | Self::Approval(_)
+            | Self::Stop(_)
+            | Self::DecisionLog { .. } => None,
         }
     }
 
@@ -302,7 +317,10 @@ impl Event {
             Self::Triggered(triggered) => Some(&*triggered.tenant),
             Self::Approval(approval) => Some(&*approval.tenant),
             Self::Breaker { of, .. } | Self::ThrottleCleared(of) => of.tenant.as_deref(),
-            Self::Guardrail { .. } | Self::BundleSwapped { .. } | Self::Stop(_) => None,
+            Self::Guardrail { .. }
+            | Self::BundleSwapped { .. }
+            | Self::Stop(_)
+            | Self::DecisionLog { .. } => None,
         };
         tenant.filter(|tenant| !tenant.is_empty())
     }
@@ -334,6 +352,7 @@ impl Event {
             }
             Self::Approval(approval) => approval.each_field(&mut show),
             Self::Stop(stop) => stop.each_field(&mut show),
+            Self::DecisionLog { failing } => show("why", failing.as_deref().unwrap_or_default()),
         }
     }
 }

@@ -71,6 +71,7 @@ impl Answer {
         Self { front: Arc::clone(front), state: State::Called(call, line.read_at(), line.unseen()) }
     }
 
+    #[expect(clippy::result_large_err, reason = "it is the answer of the call, and moved once")]
     fn begin(&self, cx: &mut Context<'_>, mut call: Call, since: u64) -> Result<Pending, Response<Body>> {
         let mut flight = call.line.start();
         if call.route.patience().is_some_and(|patience| self.front.gate().sheds(since, patience)) {

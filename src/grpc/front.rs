@@ -173,6 +173,7 @@ impl Front {
     ///
     /// # Errors
     /// Not only errors: whatever is answered at once.
+    #[expect(clippy::result_large_err, reason = "it is the answer of the call, and moved once")]
     pub(super) fn ask(&self, call: Call) -> Result<Asked, Response<Body>> {
         if matches!(call.route, Route::Large { .. } | Route::Many) && self.held.is_full() {
             let why = "answers that nobody reads hold too much memory; read those that were asked for";
@@ -196,6 +197,7 @@ impl Front {
         Ok(generated.clone().call(metered))
     }
 
+    #[expect(clippy::result_large_err, reason = "it is the answer of the call, and moved once")]
     fn ask_rare(&self, place: usize, call: Call) -> Result<Asked, Response<Body>> {
         match self.rare.get(place) {
             Some((_, rare)) => Ok(Box::pin(rare.clone().call(call.request.map(Body::new)))),

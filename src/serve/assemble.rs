@@ -44,11 +44,36 @@ pub struct Process {
     signals: Signals,
 }
 
+/// What is spoken with callers who come by TCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// None: everything is in the clear.
+    Off,
+    /// TLS, whoever comes.
+    On,
+    /// TLS with callers who have a certificate.
+    Mutual,
+}
+
+impl Tls {
+    /// As log lines and people call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "none",
+            Self::On => "TLS",
+            Self::Mutual => "TLS, callers with certificates",
+        }
+    }
+}
+
 /// What runs now, for people.
 #[derive(Debug)]
 pub struct Started {
     /// Where gRPC listens.
     pub grpc: Option<SocketAddr>,
+    /// What it speaks there.
+    pub tls: Tls,
     /// The socket that it listens on too.
     pub uds: Option<PathBuf>,
     /// Where probes and metrics are.
@@ -127,6 +152,7 @@ impl Process {
         control.spawn(async move {
             let again = || {
                 source.reload();
+                data_plane.rotate_log();
                 approvers::read_again(keys.as_deref(), &data_plane);
                 if let Some(live) = &tls {
                     live.reload();
@@ -149,7 +175,12 @@ impl Process {
         });
         if has_looked {
             let (grpc, metrics) = addresses;
-            started(&Started { grpc, uds: config.uds, metrics, status: plane.status() });
+            let tls = match (&config.tls_cert, &config.tls_client_ca) {
+                (None, _) => Tls::Off,
+                (Some(_), None) => Tls::On,
+                (Some(_), Some(_)) => Tls::Mutual,
+            };
+            started(&Started { grpc, tls, uds: config.uds, metrics, status: plane.status() });
         }
         let served = serving.join();
         ended.cancel();
@@ -202,6 +233,7 @@ fn data_plane_options(config: &Config) -> anyhow::Result<data_plane::Options> {
         max_open_decisions: config.max_open_decisions.0,
         approvers: config.approver_keys.as_deref().map(approvers::read).transpose()?.unwrap_or_default(),
         max_open_approvals: config.max_open_approvals,
+        decision_log: super::recording::options(config)?,
     })
 }
 

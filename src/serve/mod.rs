@@ -5,9 +5,10 @@
 
 mod approvers;
 mod assemble;
+mod recording;
 mod signals;
 
-pub use assemble::{Process, Started};
+pub use assemble::{Process, Started, Tls};
 
 use crate::config::Config;
 use crate::config::value::{LogFormat, LogLevel};
@@ -57,6 +58,7 @@ pub fn log_start(started: &Started) {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         grpc = shown(started.grpc),
+        tls = started.tls.name(),
         uds,
         metrics = shown(started.metrics),
         environment = started.status.environment,

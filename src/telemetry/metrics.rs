@@ -240,6 +240,26 @@ metrics! {
         /// The size of the newest state file.
         STATE_BYTES: Gauge "tollgate_state_bytes" [],
     }
+    "Decision log" => {
+        /// Records of the decision log that are where they should go: in a file, or with the collector.
+        LOG_WRITTEN: Counter "tollgate_decision_log_written_total" [],
+        /// Records of the decision log that were lost: for want of room (`drop_newest`, `drop_oldest`,
+        /// `too_large`, `queue`), together with the action (`refused`), or since nobody took them
+        /// (`unsent`).
+        LOG_DROPPED: Counter "tollgate_decision_log_dropped_total" ["reason": Of(&LOG_REASONS)],
+        /// Decisions and reports that are not recorded, since only a share of them is.
+        LOG_SAMPLED_OUT: Counter "tollgate_decision_log_sampled_out_total" [],
+        /// Bytes of the decision log, as lines.
+        LOG_BYTES: Counter "tollgate_decision_log_bytes_total" [],
+        /// Attempts to write or to send the decision log that failed.
+        LOG_ERRORS: Counter "tollgate_decision_log_errors_total" [],
+        /// Records that wait to be written.
+        LOG_QUEUE: Gauge "tollgate_decision_log_queue_bytes" [],
+        /// What waits for the collector.
+        LOG_UNSENT: Gauge "tollgate_decision_log_unsent_bytes" [],
+        /// How long the oldest record has waited that is not where it should go.
+        LOG_LAG: Gauge "tollgate_decision_log_lag_seconds" [],
+    }
     "Events" => {
         /// Events that subscribers can follow.
         EVENTS: Counter "tollgate_events_total" ["type": Open("the types of events")],
@@ -257,6 +277,8 @@ metrics! {
 /// were not done in time; clients that read nothing, gave up too much, or said nothing at all.
 pub const SHED_REASONS: [&str; 8] =
     ["overloaded", "memory", "streams", "explanations", "late", "stalled", "resets", "silent"];
+/// The values of `reason` in [`LOG_DROPPED`].
+pub const LOG_REASONS: [&str; 6] = ["drop_newest", "drop_oldest", "refused", "too_large", "unsent", "queue"];
 /// The values of `result` in [`STATE_WRITES`].
 pub const WRITE_RESULTS: [&str; 2] = ["written", "failed"];
 /// The values of `result` in [`BUNDLE_UPDATES`].

@@ -66,10 +66,16 @@ impl Serving {
 
     /// The same at this address for gRPC.
     pub fn start_at(folder: &Path, grpc: &str, args: &[&str]) -> Self {
+        Self::start_into(folder, grpc, args, Stdio::inherit())
+    }
+
+    /// The same with its stdout led somewhere.
+    pub fn start_into(folder: &Path, grpc: &str, args: &[&str], stdout: Stdio) -> Self {
         let mut child = std::process::Command::new(BINARY)
             .current_dir(folder)
             .args(["serve", "--grpc", grpc, "--metrics", "127.0.0.1:0", "--log-format", "json"])
             .args(args)
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

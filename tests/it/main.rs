@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "from outside, the process runs on the time of the machine")]
 
+mod allocating;
 mod approvals;
 mod binary;
 mod check;
@@ -11,10 +12,12 @@ mod config;
 mod docs;
 mod events;
 mod grpc;
+mod hammer;
 mod operators;
 mod parts;
 mod process;
 mod prometheus;
+mod recording;
 mod reload;
 mod sequences;
 mod served;

@@ -1,7 +1,7 @@
 //! What outlives a process: limits, budgets and open decisions, over clean ends, kills, damage and
 //! disks that fail.
 
-mod client;
+pub mod client;
 mod kills;
 
 use std::fs;

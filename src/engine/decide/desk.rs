@@ -49,6 +49,17 @@ pub struct Decided<'a> {
     pub decision: Decision<'a>,
     /// What the guardrails said; its tickets are to be kept until the report.
     pub verdict: Verdict<'a>,
+    /// What the rules read besides the request.
+    pub read: Read<'a>,
+}
+
+/// What the rules read besides the request and the time, for who wants to decide the same again.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Read<'a> {
+    /// What the request's tenant and run had used, where the bundle reads it.
+    pub usage: Option<UsedSoFar>,
+    /// What became of the grants that came with the request.
+    pub grant: Grant<'a>,
 }
 
 /// A decision with the account of every rule and of every guardrail that was asked.
@@ -132,13 +143,13 @@ impl<'a> Desk<'a> {
         tools: &mut Tools,
     ) -> Decided<'a> {
         loop {
-            let (decision, grant) = self.by_rules(request, at, grants, &mut tools.scratch);
-            let by_grant = matches!(grant, Grant::Accepted(_)) && spends(request, &decision);
+            let (decision, read) = self.by_rules(request, at, grants, &mut tools.scratch);
+            let by_grant = matches!(read.grant, Grant::Accepted(_)) && spends(request, &decision);
             // If somebody was quicker, the book now says so.
             if by_grant && !grants.begin() {
                 continue;
             }
-            let mut decided = Decided { decision, verdict: Verdict::default() };
+            let mut decided = Decided { decision, verdict: Verdict::default(), read };
             self.by_guardrails(request, &mut decided, at, call, tools);
             if by_grant {
                 grants.close(spends(request, &decided.decision));
@@ -156,18 +167,18 @@ impl<'a> Desk<'a> {
         tools: &mut Tools,
     ) -> Explained<'a> {
         let request = Request { dry_run: true, ..*request };
-        let (decision, rules) = match self.stopped(&request, at, &mut tools.scratch) {
+        let (decision, rules, read) = match self.stopped(&request, at, &mut tools.scratch) {
             // No rule was asked.
-            Some(decision) => (decision, Vec::new()),
+            Some(decision) => (decision, Vec::new(), Read::default()),
             None => {
-                let (_, grant) = self.by_rules(&request, at, grants, &mut tools.scratch);
-                let request = Request { grant, ..request };
-                let (usage, scratch) = (self.usage(&request, at), &mut tools.scratch);
-                let told = explain(self.bundle, &request, self.environment, at.wall, usage.as_ref(), scratch);
-                (told.decision, told.rules)
+                let (_, read) = self.by_rules(&request, at, grants, &mut tools.scratch);
+                let request = Request { grant: read.grant, ..request };
+                let (usage, scratch) = (read.usage.as_ref(), &mut tools.scratch);
+                let told = explain(self.bundle, &request, self.environment, at.wall, usage, scratch);
+                (told.decision, told.rules, read)
             }
         };
-        let mut decided = Decided { decision, verdict: Verdict::default() };
+        let mut decided = Decided { decision, verdict: Verdict::default(), read };
         self.by_guardrails(&request, &mut decided, at, Flush::Alone(0), tools);
         let guardrails = self.account(&request, &decided.decision, &decided.verdict, at, tools);
         Explained { decided, rules, guardrails }
@@ -222,26 +233,27 @@ impl<'a> Desk<'a> {
         at: At,
         grants: &mut dyn GrantBook,
         scratch: &mut Scratch,
-    ) -> (Decision<'a>, Grant<'a>) {
+    ) -> (Decision<'a>, Read<'a>) {
         if let Some(decision) = self.stopped(request, at, scratch) {
-            return (decision, Grant::None);
+            return (decision, Read::default());
         }
         let usage = self.usage(request, at);
         let mut say = |request: &Request<'a>| {
             authorize(self.bundle, request, self.environment, at.wall, usage.as_ref(), scratch)
         };
         let decision = say(request);
+        let without = Read { usage, grant: Grant::None };
         let (Answer::RequireApproval(wanted), Some(rule)) = (&decision.answer, decision.rule) else {
-            return (decision, Grant::None);
+            return (decision, without);
         };
         if request.grants.is_empty() {
-            return (decision, Grant::None);
+            return (decision, without);
         }
         let grant = match grants.redeem(request, &decision, wanted) {
             Ok(()) => Grant::Accepted(rule),
             Err((code, why)) => Grant::Refused(code, why),
         };
-        (say(&Request { grant, ..*request }), grant)
+        (say(&Request { grant, ..*request }), Read { usage, grant })
     }
 
     /// What an operator decided before the rules. An action that is let pass is still to be
@@ -258,7 +270,7 @@ impl<'a> Desk<'a> {
     fn by_guardrails(
         &self,
         request: &Request<'a>,
-        Decided { decision, verdict }: &mut Decided<'a>,
+        Decided { decision, verdict, .. }: &mut Decided<'a>,
         at: At,
         call: Flush<'a>,
         tools: &mut Tools,

@@ -14,7 +14,7 @@ pub use crate::model::request::{Action, Estimate, Grant, Request, Subject};
 pub use account::GuardrailTrace;
 pub use authorize::{Scratch, authorize};
 pub use decision::{Answer, Decision, Obligations, RetryPlan};
-pub use desk::{Decided, Desk, Explained, GrantBook, NoGrants, Tools};
+pub use desk::{Decided, Desk, Explained, GrantBook, NoGrants, Read, Tools};
 pub use explain::{Explanation, MAX_TRACES, RuleOutcome, RuleTrace, explain};
 pub use guarding::{BadCost, Visit, find_guardrails};
 pub use stop::{Stop, StopEffect, Stops};

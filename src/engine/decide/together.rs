@@ -1,7 +1,7 @@
 //! Several requests of which all are allowed and charged, or none is (design 1.7).
 
 use super::desk::spends;
-use super::{Answer, Decided, Decision, Desk, Grant, GrantBook, Request, Tools};
+use super::{Answer, Decided, Decision, Desk, Grant, GrantBook, Read, Request, Tools};
 use crate::guardrail::key::Flush;
 use crate::guardrail::ledger::Item;
 use crate::guardrail::{Asks, At, Facts, Verdict};
@@ -13,6 +13,7 @@ const REFUSED: &str = "another action of this all-or-nothing batch was not allow
 struct Wish<'r, 'a> {
     request: &'r Request<'a>,
     decision: Decision<'a>,
+    read: Read<'a>,
     /// What it asks, if the rules allow it.
     asks: Option<(Asks<'a>, Facts)>,
 }
@@ -40,10 +41,10 @@ impl<'a> Desk<'a> {
         };
         let mut verdicts = self.charge(&wishes, already_refused, at, tools).into_iter();
         let mut decided: Vec<Decided<'a>> = Vec::with_capacity(wishes.len());
-        for Wish { mut decision, asks, .. } in wishes {
+        for Wish { mut decision, read, asks, .. } in wishes {
             let verdict = asks.and_then(|_| verdicts.next()).unwrap_or_default();
             decision.heed(&verdict);
-            decided.push(Decided { decision, verdict });
+            decided.push(Decided { decision, verdict, read });
         }
         let allowed = decided.iter().all(|one| one.is_allowed()) && !already_refused;
         if by_grant {
@@ -67,12 +68,12 @@ impl<'a> Desk<'a> {
         let mut by_grant = false;
         let mut wishes = Vec::with_capacity(requests.len());
         for request in requests {
-            let (mut decision, grant) = self.by_rules(request, at, grants, &mut tools.scratch);
-            by_grant |= matches!(grant, Grant::Accepted(_)) && spends(request, &decision);
+            let (mut decision, read) = self.by_rules(request, at, grants, &mut tools.scratch);
+            by_grant |= matches!(read.grant, Grant::Accepted(_)) && spends(request, &decision);
             let mut asks = Asks::default();
             let allowed = matches!(decision.answer, Answer::Allow(_));
             let facts = if allowed { self.ask(request, &mut decision, call, tools, &mut asks) } else { None };
-            wishes.push(Wish { request, decision, asks: facts.map(|facts| (asks, facts)) });
+            wishes.push(Wish { request, decision, read, asks: facts.map(|facts| (asks, facts)) });
         }
         (wishes, by_grant)
     }

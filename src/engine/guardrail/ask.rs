@@ -52,7 +52,8 @@ impl<'g> Asks<'g> {
         units: u64,
         draw: &mut Draw,
     ) {
-        let from = self.text.len();
+        let mut from = self.text.len();
+        let mut to = from;
         let mut units = units;
         if let Rules::Sampling(_, kinds) = &guard.rules {
             key::write_plain(&mut self.text, &guard.key_by, request, environment, flush);
@@ -64,11 +65,14 @@ impl<'g> Asks<'g> {
                 sampling::point(guard.name.as_str(), environment, kinds, values)
             };
             self.text.truncate(from);
+        } else if let Some(same) = self.list.last().filter(|last| last.counts_by(&guard.key_by)) {
+            (from, to) = (same.from, same.to);
         } else {
             key::write(&mut self.text, &guard.key_by, request, environment, flush);
+            to = self.text.len();
         }
         let alone = matches!(flush, Flush::Alone(_));
-        self.list.push(Ask { guard, units, alone, from, to: self.text.len() });
+        self.list.push(Ask { guard, units, alone, from, to });
     }
 
     /// Asks a guardrail about a key by its values.
@@ -114,6 +118,11 @@ impl<'g> Asks<'g> {
 }
 
 impl Ask<'_> {
+    /// Whether its key is written from these dimensions, so that the same request has the same.
+    fn counts_by(&self, dimensions: &[KeyDimension]) -> bool {
+        !matches!(self.guard.rules, Rules::Sampling(..)) && self.guard.key_by == dimensions
+    }
+
     pub(super) const fn wanted<'f>(&self, facts: &'f Facts) -> Wanted<'f> {
         Wanted {
             units: self.units,

@@ -16,6 +16,12 @@ impl Draw {
         Self(seed)
     }
 
+    /// Where it stands: one that is seeded with this draws the same from here on.
+    #[must_use]
+    pub const fn state(&self) -> u64 {
+        self.0
+    }
+
     /// The next 64 bits.
     pub const fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -26,6 +26,10 @@ pub(super) struct Table {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seed(u64);
 
+/// The hash of a key's text, without its guardrail.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TextHash(u64);
+
 /// The keys whose hash falls here.
 #[derive(Debug)]
 pub(super) struct Shard {
@@ -61,10 +65,25 @@ impl Seed {
     /// The hash of a guardrail's key.
     #[inline]
     pub(super) fn hash(self, guard: GuardId, key: &[u8]) -> u64 {
+        self.text(key).of(guard)
+    }
+
+    /// The part of it that guardrails share which count the same values apart.
+    #[inline]
+    pub(super) fn text(self, key: &[u8]) -> TextHash {
         let mut hasher = FixedState::with_seed(self.0).build_hasher();
-        hasher.write_u32(guard.0);
         hasher.write(key);
-        hasher.finish()
+        TextHash(hasher.finish())
+    }
+}
+
+impl TextHash {
+    /// The hash of this guardrail's key. The shard is found by the high half, which is the text's
+    /// alone: limits that count by the same values lie under one lock. Odd multiples of two
+    /// guardrails are never the same, so that their keys have different hashes.
+    #[inline]
+    pub(super) fn of(self, guard: GuardId) -> u64 {
+        self.0 ^ u64::from(guard.0.wrapping_mul(0x9e37_79b1))
     }
 }
 

@@ -141,7 +141,8 @@ impl Ledger {
         Attempt { last, keep }: Attempt,
         verdicts: &mut [Verdict<'g>],
     ) -> Result<(), &'g Guard> {
-        let mut sheet = Sheet::open(&self.table, lines, true, verdicts.len() > 1 || !keep);
+        let alone = verdicts.len() == 1 && keep;
+        let mut sheet = Sheet::open(&self.table, lines, true, !alone);
         let mut allowed = true;
         for (lines, verdict) in lines.each().zip(verdicts.iter_mut()) {
             let refused = sheet.check(lines, at, true);
@@ -165,7 +166,11 @@ impl Ledger {
             }
         }
         for (lines, verdict) in lines.each().zip(verdicts) {
-            sheet.limits(lines, at, verdict);
+            // What is left was said at the charge, and holds unless something came after it.
+            if !alone || !allowed {
+                verdict.limits.clear();
+                sheet.limits(lines, at, verdict);
+            }
             verdict.order();
         }
         Ok(())

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use super::Draw;
 use super::fixture::{Fixture, at, concurrency, facts, window};
 use super::open::{OpenTable, Opened, Reported};
 use super::report::{Ending, Outcome};
 use super::settle::Taken;
+use super::{Asks, Draw};
 use crate::model::Guardrail;
 use crate::unit::Span;
 
@@ -19,7 +19,14 @@ fn explore(model: impl Fn() + Send + Sync + 'static) {
 }
 
 fn charge(fixture: &Fixture, guards: &[usize], key: &str) -> bool {
-    let asks = fixture.asks(guards, key, 1);
+    charge_each(fixture, &guards.iter().map(|guard| (*guard, key)).collect::<Vec<_>>())
+}
+
+fn charge_each(fixture: &Fixture, keys: &[(usize, &str)]) -> bool {
+    let mut asks = Asks::default();
+    for (guard, key) in keys {
+        asks.ask_values(&fixture.list[*guard], &[key], 1);
+    }
     fixture.live.ledger.charge(&asks, &facts(), at(0), &mut Draw::seeded(1)).is_allowed()
 }
 
@@ -30,11 +37,15 @@ fn of_two_requests_over_two_limits_of_one_exactly_one_is_admitted() {
     explore(|| {
         let fixture = Arc::new(Fixture::sharded(&[window("a", 1, MINUTE), window("b", 1, MINUTE)], 2));
         let table = &fixture.live.ledger.table;
-        let shard = |guard: usize| table.shard_of(table.seed().hash(fixture.list[guard].id, b"k"));
-        assert_ne!(shard(0), shard(1), "with one shard there is only one order");
+        let shard = |guard: usize, key: &str| {
+            table.shard_of(table.seed().hash(fixture.list[guard].id, key.as_bytes()))
+        };
+        // With one shard there is only one order.
+        let elsewhere = |key: &&str| shard(1, key) != shard(0, "k");
+        let there = ["l", "m", "n", "o"].into_iter().find(elsewhere).expect("another shard");
         let other = Arc::clone(&fixture);
-        let thread = loom::thread::spawn(move || charge(&other, &[1, 0], "k"));
-        let here = charge(&fixture, &[0, 1], "k");
+        let thread = loom::thread::spawn(move || charge_each(&other, &[(1, there), (0, "k")]));
+        let here = charge_each(&fixture, &[(0, "k"), (1, there)]);
         let there = thread.join().expect("joined");
         assert!(here ^ there, "{here} {there}");
         assert_eq!((fixture.list[0].keys(), fixture.list[1].keys()), (1, 1));

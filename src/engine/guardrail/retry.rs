@@ -145,6 +145,7 @@ impl Plan {
             ReasonCode::RetryRunBudgetExhausted => "the budget is used up",
             ReasonCode::EmergencyStop => "an operator has stopped actions of this kind",
             ReasonCode::NoBundle => "no policy bundle is loaded yet",
+            ReasonCode::LogUnavailable => "it could not be recorded: the decision log takes no more records",
             _ => "it is not to be tried again",
         }
     }

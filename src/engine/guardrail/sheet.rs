@@ -13,7 +13,7 @@ use super::ask::{Ask, Asks, Facts};
 use super::directory::Open;
 use super::guard::{Guard, GuardId, Rules};
 use super::key::Key;
-use super::keyed::{Place, Shard, Stamp, Table};
+use super::keyed::{Place, Shard, Stamp, Table, TextHash};
 use super::lease::LeaseId;
 use super::refused::{Refused, Wait};
 use super::state::{At, State, Wanted};
@@ -76,8 +76,14 @@ impl<'g, 'k> Lines<'g, 'k> {
         let from = self.list.len();
         let mut order = 0;
         let mut sorted = true;
+        let mut last: Option<(&[u8], TextHash)> = None;
         for (ask, key) in asks.iter() {
-            let hash = table.seed().hash(ask.guard.id, key);
+            let text = match last {
+                Some((text, hash)) if text == key => hash,
+                _ => table.seed().text(key),
+            };
+            last = Some((key, text));
+            let hash = text.of(ask.guard.id);
             let shard = table.shard_of(hash);
             self.list.push(Line { ask, key, facts, hash, shard, seat: Cell::default() });
             sorted &= order <= ask.guard.rules.order();
@@ -171,7 +177,8 @@ impl<'t> Sheet<'t> {
         refused
     }
 
-    /// Charges the lines of a request that `admits`, all of which have been checked.
+    /// Charges the lines of a request that `admits`, all of which have been checked, and says how
+    /// much is left then.
     pub(super) fn charge<'g>(
         &mut self,
         lines: &[Line<'g, '_>],
@@ -182,21 +189,30 @@ impl<'t> Sheet<'t> {
         for (number, line) in lines.iter().enumerate() {
             if admits(number) {
                 self.charge_line(line, at, verdict);
+            } else {
+                self.limit(line, at, verdict);
             }
         }
     }
 
     /// Adds how much is left to a verdict.
     pub(super) fn limits<'g>(&mut self, lines: &[Line<'g, '_>], at: At, verdict: &mut Verdict<'g>) {
-        for line in lines.iter().filter(|line| !line.ask.guard.is_shadow()) {
-            let guard = line.ask.guard;
-            let place = self.place(line);
-            let mut state = place.and_then(|place| self.state(line, place));
-            if let Some(state) = &mut state {
-                guard.advance(state, at);
-            }
-            guard.rooms(state.as_deref(), at, |room| verdict.limits.push(Limit { guard, room }));
+        for line in lines {
+            self.limit(line, at, verdict);
         }
+    }
+
+    fn limit<'g>(&mut self, line: &Line<'g, '_>, at: At, verdict: &mut Verdict<'g>) {
+        let guard = line.ask.guard;
+        if guard.is_shadow() {
+            return;
+        }
+        let place = self.place(line);
+        let mut state = place.and_then(|place| self.state(line, place));
+        if let Some(state) = &mut state {
+            guard.advance(state, at);
+        }
+        guard.rooms(state.as_deref(), at, |room| verdict.limits.push(Limit { guard, room }));
     }
 
     /// Takes back all that was charged on this sheet.
@@ -230,15 +246,17 @@ impl<'t> Sheet<'t> {
         } else if let Some(place) = place {
             self.note(line, place);
         }
-        let lease = self.shard(line).map_or(LeaseId(0), Shard::next_lease);
-        let slot = place.and_then(|place| self.shard(line)?.get_mut(place));
-        let (claim, step) = match slot {
-            Some(slot) => {
-                slot.touch(at.now);
-                guard.charge(Some(&mut slot.state), &wanted, lease, at)
-            }
-            None => guard.charge(None, &wanted, lease, at),
-        };
+        let mut shard = self.shard(line);
+        let lease = shard.as_mut().map_or(LeaseId(0), |shard| shard.next_lease());
+        let mut slot = place.zip(shard).and_then(|(place, shard)| shard.get_mut(place));
+        if let Some(slot) = &mut slot {
+            slot.touch(at.now);
+        }
+        let mut state = slot.map(|slot| &mut slot.state);
+        let (claim, step) = guard.charge(state.as_deref_mut(), &wanted, lease, at);
+        if !guard.is_shadow() {
+            guard.rooms(state.as_deref(), at, |room| verdict.limits.push(Limit { guard, room }));
+        }
         if claim.is_none() && step.is_none() {
             return;
         }

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 /// The decision as JSON.
 #[must_use]
 pub fn json(decided: &Decided<'_>, request: &Request<'_>, bundle: &Compiled, now: WallTime) -> Value {
-    let Decided { decision, verdict } = decided;
+    let Decided { decision, verdict, .. } = decided;
     let (effect, next_action) = match decision.answer {
         Answer::Allow(_) => ("ALLOW", "PROCEED"),
         Answer::Deny(_) => ("DENY", "NONE"),
