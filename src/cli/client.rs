@@ -49,6 +49,11 @@ impl Server {
         self.call(async |channel| call(Client::new(channel).max_decoding_message_size(MOST_BYTES)).await)
     }
 
+    /// A server that no flag names.
+    pub fn to(address: String, timeout: u16, tls: Tls) -> Self {
+        Self { address, timeout, tls }
+    }
+
     /// The same server at another address.
     pub fn at(&self, address: String) -> Self {
         Self { address, ..self.clone() }

@@ -23,6 +23,47 @@ const OTHERS: [&str; 7] = [
     "TOLLGATE_CLIENT_TLS_SERVER_NAME",
 ];
 
+/// What OpenTelemetry calls some options, the one that wins last. They are set for all containers of
+/// a cluster alike, so that one of no use here is only a warning.
+const OPEN_TELEMETRY: [(&str, &str); 4] = [
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint"),
+    ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "otlp_endpoint"),
+    ("OTEL_EXPORTER_OTLP_CERTIFICATE", "otlp_ca_file"),
+    ("OTEL_SERVICE_NAME", "otlp_service_name"),
+];
+
+/// Whether another variable of OpenTelemetry says that those above are not for us.
+fn is_not_for_us(name: &str, value: &str) -> bool {
+    match name {
+        "OTEL_SDK_DISABLED" => value.eq_ignore_ascii_case("true"),
+        "OTEL_TRACES_EXPORTER" => value == "none",
+        "OTEL_EXPORTER_OTLP_PROTOCOL" => value != "grpc",
+        _ => false,
+    }
+}
+
+/// Applies the variables of OpenTelemetry, before ours.
+fn apply_open_telemetry(
+    variables: &[(OsString, OsString)],
+    settings: &mut Settings,
+    warnings: &mut Vec<Problem>,
+) {
+    let value = |wanted: &str| {
+        let found = variables.iter().find(|(name, _)| name == wanted);
+        found.and_then(|(_, value)| value.to_str()).filter(|value| !value.is_empty())
+    };
+    let pairs = variables.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)));
+    if pairs.filter(|(_, value)| !value.is_empty()).any(|(name, value)| is_not_for_us(name, value)) {
+        return;
+    }
+    for (name, field) in OPEN_TELEMETRY {
+        let spec = OPTIONS.iter().find(|spec| spec.field == field);
+        if let (Some(spec), Some(text)) = (spec, value(name)) {
+            settings.set(spec, text, Origin::Variable(name.into()), warnings);
+        }
+    }
+}
+
 /// Applies the variables; an empty one counts as unset. A name that no option has is only a
 /// warning: the environment is shared with others.
 pub(super) fn apply(
@@ -31,7 +72,9 @@ pub(super) fn apply(
     problems: &mut Vec<Problem>,
     warnings: &mut Vec<Problem>,
 ) {
-    for (name, value) in variables {
+    let variables: Vec<_> = variables.into_iter().collect();
+    apply_open_telemetry(&variables, settings, warnings);
+    for (name, value) in &variables {
         let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
         let origin = Origin::Variable(name.into());
         let spec = OPTIONS.iter().find(|spec| spec.variable() == name);

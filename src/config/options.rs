@@ -5,8 +5,8 @@ use super::identity::Patterns;
 use super::problem::Problem;
 use super::settings::Settings;
 use super::value::{
-    Bytes, Count, Listen, LogFormat, LogLevel, Name, OnBadState, OptionValue, Permissions, Threads, Wait,
-    Wrong,
+    Bytes, Collector, Count, Listen, LogFormat, LogLevel, Name, OnBadState, OptionValue, Permissions, Ratio,
+    Threads, Wait, Wrong,
 };
 use std::path::PathBuf;
 use std::time::Duration;
@@ -183,6 +183,19 @@ options! {
         max_connection_calls: Count = "1024" "COUNT",
         /// The most streams of requests (`AuthorizeStream`) at one time on one serving thread.
         max_streams: usize = "1000" "COUNT",
+    }
+    "Traces" => {
+        /// The OpenTelemetry collector that calls are traced to over OTLP/gRPC. Unset: nothing is traced.
+        otlp_endpoint: Collector = "" "URL",
+        /// The share of the traces that begin here which are recorded. Where the caller has a trace, the
+        /// caller decides.
+        otlp_sample_ratio: Ratio = "1" "SHARE",
+        /// Headers for the collector, a line each: `name: value`.
+        otlp_headers_file: Option<PathBuf> = "" "PATH",
+        /// The certificates that sign the collector's, in PEM; for `https://`.
+        otlp_ca_file: Option<PathBuf> = "" "PATH",
+        /// How this service is called in traces.
+        otlp_service_name: Name = "tollgate" "NAME",
     }
     "Decision log" => {
         /// A directory for the decision log, as files of JSON lines that are rotated and compressed.

@@ -70,6 +70,14 @@ pub enum LogFormat {
     Json,
 }
 
+/// Where a collector is asked, if there is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collector(pub Option<String>);
+
+/// A share of all, from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ratio(pub f64);
+
 /// The least severe lines that are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
@@ -123,6 +131,25 @@ impl OptionValue for Name {
         let fits = (1..=256).contains(&text.len()) && !text.chars().any(char::is_control);
         fits.then(|| Self(text.into()))
             .ok_or_else(|| Wrong::wants("a name of 1 to 256 bytes without control characters"))
+    }
+}
+
+impl OptionValue for Collector {
+    fn read(text: &str, _: &str) -> Result<Self, Wrong> {
+        if text.is_empty() {
+            return Ok(Self(None));
+        }
+        let address = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+        let fits = address.is_some_and(|rest| !rest.is_empty() && !rest.contains(['@', ' ']));
+        fits.then(|| Self(Some(text.trim_end_matches('/').into())))
+            .ok_or_else(|| Wrong::wants("an address such as `http://collector:4317`, or `https://`"))
+    }
+}
+
+impl OptionValue for Ratio {
+    fn read(text: &str, _: &str) -> Result<Self, Wrong> {
+        let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+        share.map(Self).ok_or_else(|| Wrong::wants("a number from 0 to 1"))
     }
 }
 

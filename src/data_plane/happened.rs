@@ -17,8 +17,9 @@ impl DataPlane {
     }
 
     /// Tells of the refusals that this thread counted and told nobody of. To be called on each
-    /// serving thread about every second.
+    /// serving thread about every second, which also says that the thread lives.
     pub fn tell_of_refusals(&self) {
+        self.pulses.beat(self.id, self.clock.monotonic());
         let now = self.clock.moment();
         local::with(self, |parts| parts.refusals.tell_due(&self.events, now));
     }

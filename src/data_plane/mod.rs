@@ -18,6 +18,7 @@ mod local;
 mod logged;
 mod mark;
 pub mod operate;
+mod pulse;
 mod record;
 pub mod refusal;
 pub mod report;
@@ -65,10 +66,14 @@ use crate::telemetry::metrics;
 use crate::telemetry::outcomes::Outcomes;
 use crate::telemetry::recent::Recent;
 use mark::Mark;
+use pulse::Pulses;
 use report::Kept;
 use restart::Restart;
 use snapshot::Snapshot;
 use stops::Board;
+
+/// A serving thread says something about every second; one that was silent for so long is stuck.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// What a data plane is made with.
 #[derive(Clone, Debug)]
@@ -147,6 +152,7 @@ pub struct DataPlane {
     outcomes: Outcomes,
     /// What was counted a while ago.
     recent: Recent,
+    pulses: Pulses,
     approvals: Approvals,
     log: Option<Log>,
     /// Whether it was told that the log cannot be written.
@@ -196,6 +202,7 @@ impl DataPlane {
             log,
             log_failing: AtomicBool::new(false),
             recent: Recent::since(clock.monotonic()),
+            pulses: Pulses::default(),
             options,
             clock,
         });
@@ -243,6 +250,12 @@ impl DataPlane {
     #[must_use]
     pub const fn approvals(&self) -> &Approvals {
         &self.approvals
+    }
+
+    /// How long a serving thread has said nothing, if that is so long that it must be stuck.
+    #[must_use]
+    pub fn stuck(&self) -> Option<Duration> {
+        self.pulses.longest_silence(self.clock.monotonic()).filter(|silence| *silence >= SILENCE)
     }
 
     /// Call it once, after the last decision: what must survive a clean end is written.

@@ -23,6 +23,7 @@ use crate::telemetry::metrics::{
     OPEN_DECISIONS_DROPPED, OPEN_DECISIONS_EXPIRED, STATE_AGE,
 };
 use crate::telemetry::page::Page;
+use crate::telemetry::traces;
 
 /// Counts a decision; `request` is `None` where it was malformed.
 pub(super) fn decision(
@@ -56,7 +57,7 @@ pub(super) fn decision(
         nanos,
         decision: answer.decision_id.as_u128(),
         at: answer.decided_at.nanos().max(0).unsigned_abs(),
-        trace: 0,
+        trace: traces::current(),
         awaits_report: answer.is_allowed() && phase == Phase::Dispatch,
         flip: flip(answer),
         decisive_error: decision.reason_code == ReasonCode::ConditionError,

@@ -25,7 +25,6 @@ impl Put<'_> {
     /// A number that is small mostly: seven bits a byte.
     pub fn small(&mut self, mut number: u64) {
         while number >= 0x80 {
-            #[expect(clippy::cast_possible_truncation, reason = "seven bits are left")]
             self.0.push((number & 0x7f) as u8 | 0x80);
             number >>= 7;
         }

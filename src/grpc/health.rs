@@ -7,9 +7,18 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use super::Generated;
+use crate::pb::admin_service_server;
 
 /// The services whose health is told; the empty name stands for the whole server.
 const NAMES: [&str; 2] = ["", Generated::NAME];
+
+/// The service of operators: they are answered whether a bundle serves or not.
+pub(super) const ADMIN: &str = admin_service_server::SERVICE_NAME;
+
+/// Tells that operators are answered.
+pub(super) async fn admin(reporter: &HealthReporter) {
+    reporter.set_service_status(ADMIN, ServingStatus::Serving).await;
+}
 
 /// Tells readiness until the server drains. Then it says NOT_SERVING and ends the streams of those
 /// who watch, so that they do not hold up the end.
@@ -33,6 +42,8 @@ pub(super) async fn follow(
     for name in NAMES {
         reporter.clear_service_status(name).await;
     }
+    // Nobody may have asked for it.
+    reporter.clear_service_status(ADMIN).await;
 }
 
 /// Before the first request is taken: nothing is known to be ready.

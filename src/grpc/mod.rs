@@ -24,6 +24,7 @@ mod retry_decision;
 mod server;
 mod service;
 mod stream;
+mod traced;
 mod transport;
 mod wait_approval;
 mod watch_events;

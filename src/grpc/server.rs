@@ -19,6 +19,7 @@ use super::incoming::Arrival;
 use super::listen::{self, Accepted, Socket};
 use super::worker::Worker;
 use crate::data_plane::DataPlane;
+use crate::telemetry::traces::Tracer;
 use crate::tls::Door;
 
 /// Connections that wait for one serving thread at most.
@@ -43,6 +44,8 @@ pub struct Options {
     pub overload: Overload,
     /// Serve the admin service too, for who holds this token.
     pub admin: Option<Token>,
+    /// What traces calls; `None`: nothing does.
+    pub tracer: Option<Arc<Tracer>>,
     /// Speak TLS on the TCP address.
     pub tls: Option<Door>,
 }
@@ -57,6 +60,7 @@ impl Default for Options {
             limits: Limits::default(),
             overload: Overload::default(),
             admin: None,
+            tracer: None,
             tls: None,
         }
     }
@@ -105,6 +109,7 @@ pub struct Server {
     limits: Limits,
     overload: Overload,
     admin: Option<Token>,
+    tracer: Option<Arc<Tracer>>,
     tls: Option<Door>,
     threads: usize,
     tcp: Option<std::net::TcpListener>,
@@ -126,6 +131,7 @@ impl Server {
             limits: options.limits,
             overload: options.overload,
             admin: options.admin,
+            tracer: options.tracer,
             tls: options.tls,
             threads: if options.threads == 0 { cores() } else { options.threads },
             tcp: options.tcp.map(listen::tcp).transpose()?,
@@ -150,6 +156,9 @@ impl Server {
         let drain = CancellationToken::new();
         let (reporter, health) = tonic_health::server::health_reporter();
         runtime.block_on(health::set(&reporter, ServingStatus::NotServing));
+        if self.admin.is_some() {
+            runtime.block_on(health::admin(&reporter));
+        }
         let mut workers = Vec::with_capacity(self.threads);
         let mut lines = Vec::with_capacity(self.threads);
         for number in 0..self.threads {
@@ -159,6 +168,7 @@ impl Server {
                 limits: self.limits,
                 overload: self.overload,
                 admin: self.admin.clone(),
+                tracer: self.tracer.clone(),
                 tls: self.tls.clone(),
                 health: health.clone(),
                 connections,

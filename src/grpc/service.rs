@@ -9,6 +9,7 @@ use super::aside::Aside;
 use super::convert::Limits;
 use super::guard::guarded;
 use super::stream::Answers;
+use super::traced::Traces;
 use super::wait_approval::{self, Waiting};
 use super::{authorize, authorize_batch, budget, explain, report, retry_decision, watch_events};
 use crate::data_plane::DataPlane;
@@ -22,6 +23,8 @@ pub(super) struct Service {
     pub aside: Aside,
     /// Who waits for people.
     pub waiting: Waiting,
+    /// What traces calls.
+    pub traces: Traces,
     /// Ends the streams.
     pub drain: CancellationToken,
 }
@@ -31,20 +34,25 @@ type Answer<T> = Result<Response<T>, Status>;
 #[tonic::async_trait]
 impl PolicyDecisionService for Service {
     async fn authorize(&self, rpc: Request<pb::AuthorizeRequest>) -> Answer<pb::AuthorizeResponse> {
-        guarded("Authorize", || authorize::answer(&self.plane, &self.limits, rpc.into_inner()))
+        let answer = |sent| authorize::answer(&self.plane, &self.limits, sent);
+        self.traces.answer("Authorize", self.plane.clock(), rpc, answer)
     }
 
     async fn authorize_batch(
         &self,
         rpc: Request<pb::AuthorizeBatchRequest>,
     ) -> Answer<pb::AuthorizeBatchResponse> {
-        guarded("AuthorizeBatch", || authorize_batch::answer(&self.plane, &self.limits, rpc.into_inner()))
+        let answer = |sent| authorize_batch::answer(&self.plane, &self.limits, sent);
+        self.traces.answer("AuthorizeBatch", self.plane.clock(), rpc, answer)
     }
 
     async fn explain(&self, rpc: Request<pb::ExplainRequest>) -> Answer<pb::ExplainResponse> {
         // It looks at every rule, which decisions should not wait for.
-        let (plane, limits) = (Arc::clone(&self.plane), self.limits);
-        let explain = move || guarded("Explain", || explain::answer(&plane, &limits, rpc.into_inner()));
+        let (plane, limits, traces) = (Arc::clone(&self.plane), self.limits, self.traces.clone());
+        let explain = move || {
+            let answer = |sent| explain::answer(&plane, &limits, sent);
+            traces.answer("Explain", plane.clock(), rpc, answer)
+        };
         self.aside.work(explain).await?
     }
 
@@ -60,22 +68,26 @@ impl PolicyDecisionService for Service {
     }
 
     async fn report(&self, rpc: Request<pb::ReportRequest>) -> Answer<pb::ReportResponse> {
-        guarded("Report", || report::answer(&self.plane, &self.limits, rpc.get_ref()))
+        let answer = |sent| report::answer(&self.plane, &self.limits, &sent);
+        self.traces.answer("Report", self.plane.clock(), rpc, answer)
     }
 
     async fn report_batch(&self, rpc: Request<pb::ReportBatchRequest>) -> Answer<pb::ReportBatchResponse> {
-        guarded("ReportBatch", || report::answer_batch(&self.plane, &self.limits, rpc.get_ref()))
+        let answer = |sent| report::answer_batch(&self.plane, &self.limits, &sent);
+        self.traces.answer("ReportBatch", self.plane.clock(), rpc, answer)
     }
 
     async fn retry_decision(
         &self,
         rpc: Request<pb::RetryDecisionRequest>,
     ) -> Answer<pb::RetryDecisionResponse> {
-        guarded("RetryDecision", || retry_decision::answer(&self.plane, &self.limits, rpc.into_inner()))
+        let answer = |sent| retry_decision::answer(&self.plane, &self.limits, sent);
+        self.traces.answer("RetryDecision", self.plane.clock(), rpc, answer)
     }
 
     async fn budget(&self, rpc: Request<pb::BudgetRequest>) -> Answer<pb::BudgetResponse> {
-        guarded("Budget", || budget::answer(&self.plane, &self.limits, rpc.into_inner()))
+        let answer = |sent| budget::answer(&self.plane, &self.limits, sent);
+        self.traces.answer("Budget", self.plane.clock(), rpc, answer)
     }
 
     type WaitApprovalStream = Answers<pb::WaitApprovalResponse>;

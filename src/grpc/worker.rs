@@ -20,11 +20,13 @@ use super::incoming::{Arrival, Incoming};
 use super::line::Line;
 use super::overload::Gate;
 use super::patience::{Patient, Waits};
+use super::traced::Traces;
 use super::transport::{Bounds, Transport};
 use super::wait_approval::Waiting;
 use super::{Generated, Overload, service::Service};
 use crate::data_plane::DataPlane;
 use crate::pb::{self, amplification, amplification::Allowance};
+use crate::telemetry::traces::Tracer;
 use crate::tls::Door;
 
 /// How often a thread tells of the refusals that it counted.
@@ -41,6 +43,7 @@ pub(super) struct Worker<H> {
     pub limits: Limits,
     pub overload: Overload,
     pub admin: Option<Token>,
+    pub tracer: Option<Arc<Tracer>>,
     pub tls: Option<Door>,
     pub health: HealthServer<H>,
     pub connections: mpsc::Receiver<Arrival>,
@@ -80,7 +83,9 @@ impl<H: Health> Worker<H> {
             drain: drain.clone(),
             room: Arc::new(Semaphore::new(overload.streams)),
         };
-        let service = Service { plane: Arc::clone(&plane), limits, aside, waiting, drain: drain.clone() };
+        let traces = Traces(self.tracer);
+        let service =
+            Service { plane: Arc::clone(&plane), limits, aside, waiting, traces, drain: drain.clone() };
         let front = Front::new(&Generated::new(service), streams, Arc::clone(&gate), overload.request);
         let front = Arc::new(with_others(front, self.health, self.admin, &plane)?);
         let bounds = Bounds {

@@ -40,11 +40,24 @@ struct Status {
 /// The routes.
 pub fn router(probes: Probes) -> Router {
     Router::new()
-        .route("/livez", get(|| async { "alive" }))
+        .route("/livez", get(live))
         .route("/readyz", get(ready))
         .route("/metrics", get(scrape))
         .route("/status", get(status))
         .with_state(probes)
+}
+
+async fn live(State(probes): State<Probes>) -> impl IntoResponse {
+    match probes.data_plane.stuck() {
+        None => (StatusCode::OK, "alive".to_string()),
+        Some(silence) => {
+            let seconds = silence.as_secs();
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("stuck: a serving thread has said nothing for {seconds} s"),
+            )
+        }
+    }
 }
 
 async fn ready(State(probes): State<Probes>) -> impl IntoResponse {

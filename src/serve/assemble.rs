@@ -1,7 +1,7 @@
 //! From a configuration to a running process.
 
-use super::approvers;
 use super::signals::Signals;
+use super::{approvers, notify};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_plane::{self, DataPlane, Status};
@@ -9,6 +9,7 @@ use crate::grpc;
 use crate::http::{self, probes};
 use crate::source;
 use crate::telemetry::metrics;
+use crate::telemetry::traces::{self, Exporter, Tracer};
 use crate::tls;
 use anyhow::Context as _;
 use std::net::SocketAddr;
@@ -37,6 +38,7 @@ pub struct Process {
     control: Runtime,
     plane: Arc<DataPlane>,
     metrics: metrics::Handle,
+    exporter: Option<Exporter>,
     grpc: grpc::Server,
     admin: Option<grpc::admin::Server>,
     http: Option<http::Server>,
@@ -97,8 +99,9 @@ impl Process {
         let metrics = metrics::install();
         let tls = tls_of(&config, &clock)?;
         let plane = DataPlane::new(data_plane_options(&config)?, clock)?;
+        let (tracer, exporter) = tracer(&config, &plane)?.unzip();
         let door = tls.clone().map(|live| tls::Door::new(live, tls::Port::Grpc));
-        let options = grpc::Options { tls: door, ..grpc_options(&config)? };
+        let options = grpc::Options { tls: door, tracer, ..grpc_options(&config)? };
         let grpc = grpc::Server::bind(options, Arc::clone(&plane))?;
         let admin = config.admin_uds.as_deref().map(grpc::admin::Server::bind).transpose()?;
         let entered = control.enter();
@@ -109,7 +112,7 @@ impl Process {
         for (port, address) in config.in_the_clear() {
             tracing::warn!(port, %address, "listens in the clear beyond this machine: anybody on the network can read and forge decisions");
         }
-        Ok(Self { config, bundle, control, plane, metrics, grpc, admin, http, tls, signals })
+        Ok(Self { config, bundle, control, plane, metrics, exporter, grpc, admin, http, tls, signals })
     }
 
     /// Serves until a signal asks to stop, then drains. `started` is called when the bundle was
@@ -118,7 +121,9 @@ impl Process {
     /// # Errors
     /// A serving thread failed.
     pub fn run(self, started: impl FnOnce(&Started)) -> anyhow::Result<()> {
-        let Self { config, bundle, control, plane, metrics, grpc, admin, http, tls, mut signals } = self;
+        let Self { config, bundle, control, plane, metrics, exporter, grpc, admin, http, tls, mut signals } =
+            self;
+        let exporter = exporter.map(Exporter::start).transpose().context("traces cannot be sent")?;
         let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
         let addresses = (grpc.local_addr(), http.as_ref().map(http::Server::local_addr));
         if let Some(server) = http {
@@ -150,8 +155,9 @@ impl Process {
         let (looked, stopped) = (source.clone(), stop.clone());
         let (keys, data_plane) = (config.approver_keys.clone(), Arc::clone(&plane));
         control.spawn(async move {
+            let reloads = notify::start(&data_plane, &source, &stop);
             let again = || {
-                source.reload();
+                reloads.begun(source.reload());
                 data_plane.rotate_log();
                 approvers::read_again(keys.as_deref(), &data_plane);
                 if let Some(live) = &tls {
@@ -184,6 +190,9 @@ impl Process {
         }
         let served = serving.join();
         ended.cancel();
+        if let Some(exporter) = exporter {
+            exporter.close();
+        }
         plane.close();
         control.shutdown_timeout(AFTERWARDS);
         served.map_err(|_| anyhow::anyhow!("serving ended by a panic; please report it"))?
@@ -237,6 +246,21 @@ fn data_plane_options(config: &Config) -> anyhow::Result<data_plane::Options> {
     })
 }
 
+/// What traces calls and what sends the spans, if a collector is named.
+fn tracer(config: &Config, plane: &DataPlane) -> anyhow::Result<Option<(Arc<Tracer>, Exporter)>> {
+    let Some(endpoint) = config.otlp_endpoint.0.as_deref() else { return Ok(None) };
+    let options = traces::Options {
+        endpoint,
+        ratio: config.otlp_sample_ratio.0,
+        headers: config.otlp_headers_file.as_deref(),
+        authority: config.otlp_ca_file.as_deref(),
+        service: &config.otlp_service_name.0,
+        instance: plane.status().instance,
+    };
+    let (tracer, exporter) = Tracer::new(&options).context("calls cannot be traced")?;
+    Ok(Some((Arc::new(tracer), exporter)))
+}
+
 fn grpc_options(config: &Config) -> anyhow::Result<grpc::Options> {
     Ok(grpc::Options {
         tcp: config.grpc.0,
@@ -265,6 +289,7 @@ fn grpc_options(config: &Config) -> anyhow::Result<grpc::Options> {
             header_bytes: u32::try_from(config.bounds_header_bytes.0).unwrap_or(u32::MAX),
         },
         admin: config.admin_token_file.as_deref().map(grpc::admin::Token::read).transpose()?,
+        tracer: None,
         tls: None,
     })
 }

@@ -5,6 +5,7 @@
 
 mod approvers;
 mod assemble;
+mod notify;
 mod recording;
 mod signals;
 

@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
@@ -31,22 +32,47 @@ const STACK_BYTES: usize = 8 << 20;
 #[derive(Clone, Debug)]
 pub struct Handle {
     wake: mpsc::UnboundedSender<Wake>,
-    looked: watch::Receiver<bool>,
+    looked: watch::Receiver<Option<u64>>,
+    /// How often it was asked to read it again.
+    asked: Arc<AtomicU64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wake {
     /// Something may have changed.
     Notice,
-    /// Somebody asks to read it again, changed or not.
-    Reload,
+    /// Somebody asks to read it again, changed or not: for the how many-th time.
+    Reload(u64),
+}
+
+impl Wake {
+    const fn number(self) -> u64 {
+        match self {
+            Self::Notice => 0,
+            Self::Reload(number) => number,
+        }
+    }
+
+    /// Both at once: none of the reloads is lost.
+    fn and(self, other: Self) -> Self {
+        if other.number() > self.number() { other } else { self }
+    }
 }
 
 impl Handle {
-    /// Reads the source again, and offers what is there, changed or not.
-    pub fn reload(&self) {
+    /// Reads the source again, and offers what is there, changed or not. The number is for
+    /// [`Handle::reloaded`].
+    pub fn reload(&self) -> u64 {
+        let number = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
         // A source that ended has nobody to tell.
-        let _ = self.wake.send(Wake::Reload);
+        let _ = self.wake.send(Wake::Reload(number));
+        number
+    }
+
+    /// Returns when what was asked for under this number was done, whatever came of it.
+    pub async fn reloaded(&self, number: u64) {
+        let mut looked = self.looked.clone();
+        let _ = looked.wait_for(|done| *done >= Some(number)).await;
     }
 
     /// Returns when the source was read for the first time and what was found was installed or
@@ -54,7 +80,7 @@ impl Handle {
     pub async fn first_look(&self) {
         let mut looked = self.looked.clone();
         // An error says that the source has ended: there is nothing to wait for.
-        let _ = looked.wait_for(|done| *done).await;
+        let _ = looked.wait_for(Option::is_some).await;
     }
 }
 
@@ -62,9 +88,9 @@ impl Handle {
 /// is waited for. A thread that cannot be started is a refusal like any other.
 pub fn watch(path: impl AsRef<Path>, plane: Arc<DataPlane>, shutdown: CancellationToken) -> Handle {
     let (wake, woken) = mpsc::unbounded_channel();
-    let (done, looked) = watch::channel(false);
+    let (done, looked) = watch::channel(None);
     let path = path.as_ref().to_owned();
-    let handle = Handle { wake: wake.clone(), looked };
+    let handle = Handle { wake: wake.clone(), looked, asked: Arc::default() };
     let follower = Follower { path, plane: Arc::clone(&plane), last: None };
     let source = follower.path.display().to_string();
     let started = spawn(move |runtime| {
@@ -105,14 +131,14 @@ impl Follower {
         mut self,
         mut arrivals: Arrivals,
         mut woken: mpsc::UnboundedReceiver<Wake>,
-        done: watch::Sender<bool>,
+        done: watch::Sender<Option<u64>>,
         shutdown: CancellationToken,
     ) {
         let mut wake = Wake::Notice;
         loop {
             arrivals.follow();
             self.look(wake);
-            done.send_replace(true);
+            done.send_modify(|last| *last = (*last).max(Some(wake.number())));
             let poll = sleep_until(Instant::now() + POLL);
             wake = tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -162,9 +188,7 @@ async fn settle(first: Wake, woken: &mut mpsc::UnboundedReceiver<Wake>) -> Wake 
         }
     }
     while let Ok(next) = woken.try_recv() {
-        if next == Wake::Reload {
-            wake = next;
-        }
+        wake = wake.and(next);
     }
     wake
 }

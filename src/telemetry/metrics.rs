@@ -240,6 +240,12 @@ metrics! {
         /// The size of the newest state file.
         STATE_BYTES: Gauge "tollgate_state_bytes" [],
     }
+    "Traces" => {
+        /// Spans that the collector took.
+        SPANS_EXPORTED: Counter "tollgate_trace_spans_exported_total" [],
+        /// Spans that nobody gets, because the collector is slow, away, or refuses them.
+        SPANS_DROPPED: Counter "tollgate_trace_spans_dropped_total" [],
+    }
     "Decision log" => {
         /// Records of the decision log that are where they should go: in a file, or with the collector.
         LOG_WRITTEN: Counter "tollgate_decision_log_written_total" [],

@@ -9,3 +9,4 @@ pub mod outcomes;
 pub mod page;
 pub mod recent;
 mod scrape;
+pub mod traces;
