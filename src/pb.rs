@@ -1,4 +1,4 @@
-//! The wire types of `proto/tollgate/v1`, generated from the files there.
+//! The wire types of `proto/`, generated from the files there.
 
 pub mod amplification;
 pub mod codec;
@@ -13,9 +13,11 @@ mod generated {
         clippy::allow_attributes_without_reason,
         reason = "generated; the comments of the proto files are the documentation"
     )]
-    tonic::include_proto!("tollgate.v1");
+    include!(concat!(env!("OUT_DIR"), "/packages.rs"));
 }
-pub use generated::*;
+pub use generated::envoy;
+pub use generated::google::rpc;
+pub use generated::tollgate::v1::*;
 
 /// The descriptors of what every caller may ask, for reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tollgate.bin"));

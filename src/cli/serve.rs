@@ -66,6 +66,9 @@ fn banner(started: &Started) -> String {
     if let Some(path) = &started.uds {
         row("grpc", format!("unix:{}", path.display()));
     }
+    if let Some(address) = started.http {
+        row("authzen", format!("{address}/access/v1/evaluation"));
+    }
     if let Some(address) = started.metrics {
         row("metrics", format!("http://{address}/metrics  /livez /readyz /status"));
     }

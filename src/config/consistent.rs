@@ -87,7 +87,9 @@ impl Config {
     /// The ports that callers use, by option. Probes and metrics are not among them: they hold
     /// nothing secret, and what scrapes them comes from elsewhere.
     pub fn callers(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
-        [("grpc", self.grpc.0)].into_iter().filter_map(|(field, address)| Some((field, address?)))
+        [("grpc", self.grpc.0), ("http", self.http.0)]
+            .into_iter()
+            .filter_map(|(field, address)| Some((field, address?)))
     }
 
     /// Those of them that others can reach and that do not speak TLS.

@@ -132,6 +132,8 @@ options! {
         uds: Option<PathBuf> = "" "PATH",
         /// Who may use that socket, as octal permissions: `600` for its owner, `660` for the group too.
         uds_mode: Permissions = "600" "MODE",
+        /// Where AuthZEN is served over HTTP; `none` for nowhere.
+        http: Listen = "none" "ADDR",
         /// Where probes, metrics and the status are served over HTTP; `none` for nowhere. It holds
         /// nothing secret and is open beyond loopback, for probes and scrapers.
         metrics: Listen = "0.0.0.0:9464" "ADDR",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
-use tollgate_engine::decide::{Action, Estimate, Grant, Request, Subject};
+use tollgate_engine::decide::{Action, Estimate, Grant, Question, Request, Subject};
 use tollgate_engine::model::{Phase, ReasonCode};
 use tollgate_engine::time::WallTime;
 use tollgate_engine::value::{Const, ConstMap, Fields, View};
@@ -77,6 +77,7 @@ pub(super) fn request(context: &ConstMap) -> Request<'_> {
         grant: Grant::None,
         dry_run: false,
         time_left: None,
+        question: Question::MayRun,
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use serde_json::Value;
-use tollgate_engine::decide::{Answer, Decision, Grant, Obligations, Read, Request, Subject};
+use tollgate_engine::decide::{Answer, Decision, Grant, Obligations, Question, Read, Request, Subject};
 use tollgate_engine::guardrail::report::{Ending, Outcome};
 use tollgate_engine::guardrail::{At, Verdict};
 use tollgate_engine::model::request::{Action, Estimate};
@@ -69,6 +69,7 @@ fn request(context: &ConstMap) -> Request<'_> {
         grant: Grant::None,
         dry_run: false,
         time_left: None,
+        question: Question::MayRun,
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
+use hyper::body::Incoming;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::server::NamedService;
@@ -16,7 +17,8 @@ use super::Generated;
 use super::answer::{Asked, Call};
 use super::authorize_stream::{self, Streams};
 use super::convert::Limits;
-use super::intake::{Intake, Metered};
+use super::envoy::{self, Checks, RateLimits};
+use super::intake::Intake;
 use super::outgoing::{Held, Outgoing};
 use super::overload::{Gate, Patience, refuse};
 
@@ -37,6 +39,8 @@ pub(super) struct Front {
     batch: Generated,
     /// Takes small messages and answers with streams.
     streams: Generated,
+    /// What Envoy asks, as often as others ask for decisions.
+    envoy: envoy::Servers,
     many: Streams,
     rare: Vec<(&'static str, Rare)>,
     intake: Arc<Intake>,
@@ -57,6 +61,8 @@ pub(super) enum Route {
     Stream,
     /// To `AuthorizeStream`.
     Many,
+    /// To what Envoy asks before it passes a request on, or (`check` is false) limits it.
+    Envoy { most: usize, check: bool },
     /// To one of our own rpcs that there is not.
     NoRpc,
     /// To another service, by its place among them.
@@ -73,7 +79,7 @@ impl Route {
 
     /// Whether a call must have a message: one of ours that is not a stream of them.
     pub(super) const fn needs_message(self) -> bool {
-        matches!(self, Self::Single { .. } | Self::Large { .. } | Self::Stream)
+        matches!(self, Self::Single { .. } | Self::Large { .. } | Self::Stream | Self::Envoy { .. })
     }
 
     /// How patient its callers are; `None`: they are always served. What tells others how the server
@@ -83,7 +89,7 @@ impl Route {
             Self::Single { ends, .. } | Self::Large { ends, .. } => {
                 Some(if ends { Patience::Long } else { Patience::Short })
             }
-            Self::Many => Some(Patience::Short),
+            Self::Many | Self::Envoy { .. } => Some(Patience::Short),
             Self::Stream | Self::Rare(_) | Self::NoRpc | Self::NoService => None,
         }
     }
@@ -91,7 +97,7 @@ impl Route {
     /// The most bytes of its message, and the name of what has too many.
     pub(super) const fn message(self) -> (usize, &'static str) {
         match self {
-            Self::Single { most, .. } => (most, "request"),
+            Self::Single { most, .. } | Self::Envoy { most, .. } => (most, "request"),
             Self::Large { most, field, .. } => (most, field),
             Self::Stream | Self::Many | Self::NoRpc | Self::Rare(_) | Self::NoService => {
                 (RARE_BYTES, "request")
@@ -108,6 +114,7 @@ impl Front {
             single: decisions.clone().max_decoding_message_size(limits.request_bytes),
             batch: decisions.clone().max_decoding_message_size(limits.batch_bytes),
             streams: decisions.clone().max_decoding_message_size(RARE_BYTES),
+            envoy: envoy::Servers::new(&streams.plane, &limits),
             rare: Vec::new(),
             intake: Arc::new(Intake::new(MESSAGES_HELD * limits.batch_bytes.max(limits.request_bytes))),
             held: Arc::new(Held::new(ANSWERS_HELD)),
@@ -151,6 +158,9 @@ impl Front {
     /// Where a call with this path goes.
     pub(super) fn route(&self, path: &str) -> Route {
         let (service, rpc) = split(path);
+        if service == Checks::NAME || service == RateLimits::NAME {
+            return Route::Envoy { most: self.limits.request_bytes, check: service == Checks::NAME };
+        }
         if service != Generated::NAME {
             let found = self.rare.iter().position(|(name, _)| *name == service);
             return found.map_or(Route::NoService, Route::Rare);
@@ -179,7 +189,15 @@ impl Front {
             let why = "answers that nobody reads hold too much memory; read those that were asked for";
             return Err(refuse("memory", why).into_http());
         }
+        let meter =
+            |request: Request<Incoming>, line| request.map(|body| Arc::clone(&self.intake).meter(body, line));
         let generated = match call.route {
+            Route::Envoy { check: true, .. } => {
+                return Ok(self.envoy.checks.clone().call(meter(call.request, call.line)));
+            }
+            Route::Envoy { check: false, .. } => {
+                return Ok(self.envoy.rate_limits.clone().call(meter(call.request, call.line)));
+            }
             Route::Single { .. } => &self.single,
             Route::Large { most, .. } if most == self.limits.request_bytes => &self.single,
             Route::Large { .. } => &self.batch,
@@ -192,9 +210,7 @@ impl Front {
             }
             Route::NoService => return Err(no_service(call.request.uri().path())),
         };
-        let Call { request, line, .. } = call;
-        let metered: Request<Metered<_>> = request.map(|body| Arc::clone(&self.intake).meter(body, line));
-        Ok(generated.clone().call(metered))
+        Ok(generated.clone().call(meter(call.request, call.line)))
     }
 
     #[expect(clippy::result_large_err, reason = "it is the answer of the call, and moved once")]

@@ -7,10 +7,11 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use super::Generated;
+use super::envoy::{Checks, RateLimits};
 use crate::pb::admin_service_server;
 
 /// The services whose health is told; the empty name stands for the whole server.
-const NAMES: [&str; 2] = ["", Generated::NAME];
+const NAMES: [&str; 4] = ["", Generated::NAME, Checks::NAME, RateLimits::NAME];
 
 /// The service of operators: they are answered whether a bundle serves or not.
 pub(super) const ADMIN: &str = admin_service_server::SERVICE_NAME;

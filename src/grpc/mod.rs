@@ -8,6 +8,7 @@ mod authorize_batch;
 mod authorize_stream;
 mod budget;
 pub mod convert;
+mod envoy;
 mod explain;
 mod front;
 pub mod guard;

@@ -1,5 +1,5 @@
-//! Connections of the metrics port, which is open beyond loopback: whoever holds one open and
-//! says nothing, or sends without end, is cut off, and cannot keep a probe from its answer.
+//! Connections over HTTP: whoever holds one open and says nothing, or sends without end, is cut
+//! off, and cannot keep others from their answers.
 
 use crate::tls::{Door, Place};
 use anyhow::Context as _;
@@ -15,17 +15,29 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// How long a client may take over the head of a request, or between two requests.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection that lasts longer ends with the request it is in.
-const LIFETIME: Duration = Duration::from_secs(60);
-/// And is cut when that takes longer than this.
+/// How long a connection is held.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// How long a client may take over the head of a request, or between two requests.
+    pub head: Duration,
+    /// A connection that lasts longer ends with the request it is in.
+    pub lifetime: Duration,
+}
+
+impl Patience {
+    /// With who looks now and then. The port may be open beyond loopback.
+    pub const PROBES: Self = Self { head: Duration::from_secs(5), lifetime: Duration::from_secs(60) };
+    /// With who asks all the time, and keeps its connections.
+    pub const CALLERS: Self = Self { head: Duration::from_secs(60), lifetime: Duration::from_secs(3_600) };
+}
+
+/// A connection at its end is cut when that takes longer than this.
 const LAST_REQUEST: Duration = Duration::from_secs(10);
 /// Bytes and lines of the head of a request.
 const HEAD_BYTES: usize = 16 << 10;
 const HEAD_LINES: usize = 64;
 /// Connections at one time; the next waits until one ends.
-const CONNECTIONS: usize = 1024;
+const CONNECTIONS: u32 = 1024;
 /// Requests in flight on one connection of HTTP/2.
 const MAX_STREAMS: u32 = 128;
 
@@ -34,6 +46,7 @@ const MAX_STREAMS: u32 = 128;
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    patience: Patience,
     door: Option<Door>,
 }
 
@@ -45,16 +58,16 @@ enum Spoken {
 }
 
 impl Server {
-    /// Binds the address.
+    /// Binds the address that this option names.
     ///
     /// # Errors
     /// The system does not let it: most often the port is in use.
-    pub async fn bind(address: SocketAddr) -> anyhow::Result<Self> {
+    pub async fn bind(address: SocketAddr, option: &str, patience: Patience) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(address).await.with_context(|| {
-            format!("{address}: the metrics address cannot be listened on; choose another with `--metrics`")
+            format!("{address}: the {option} address cannot be listened on; choose another with `--{option}`")
         })?;
         let address = listener.local_addr()?;
-        Ok(Self { listener, address, door: None })
+        Ok(Self { listener, address, patience, door: None })
     }
 
     /// The same behind this door: by TLS, and then in HTTP/2 too.
@@ -69,18 +82,18 @@ impl Server {
         self.address
     }
 
-    /// Serves until told to stop.
+    /// Serves until told to stop, and until every connection has ended then.
     pub async fn run(self, router: Router, stop: CancellationToken) {
-        let room = Arc::new(Semaphore::new(CONNECTIONS));
+        let room = Arc::new(Semaphore::new(CONNECTIONS as usize));
         loop {
             let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
             let accepted = tokio::select! {
                 accepted = self.accept() => accepted,
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => break,
             };
             match accepted {
                 Ok((stream, turn)) => {
-                    let serve = serve(stream, turn, router.clone(), stop.clone());
+                    let serve = serve(stream, turn, router.clone(), self.patience, stop.clone());
                     tokio::spawn(async move {
                         serve.await;
                         drop(place);
@@ -93,6 +106,8 @@ impl Server {
                 }
             }
         }
+        drop(self.listener);
+        let _ = room.acquire_many(CONNECTIONS).await;
     }
 
     /// The next connection, with the right to a handshake if it has to shake hands.
@@ -106,36 +121,45 @@ impl Server {
     }
 }
 
-async fn serve(stream: TcpStream, turn: Option<(Door, Place)>, router: Router, stop: CancellationToken) {
-    let Some((door, place)) = turn else { return speak(stream, Spoken::Http1, router, stop).await };
+async fn serve(
+    stream: TcpStream,
+    turn: Option<(Door, Place)>,
+    router: Router,
+    patience: Patience,
+    stop: CancellationToken,
+) {
+    let Some((door, place)) = turn else {
+        return speak(stream, Spoken::Http1, router, patience, stop).await;
+    };
     if let Some(stream) = door.enter(stream, place).await {
         let two = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        speak(stream, if two { Spoken::Http2 } else { Spoken::Http1 }, router, stop).await;
+        let spoken = if two { Spoken::Http2 } else { Spoken::Http1 };
+        speak(stream, spoken, router, patience, stop).await;
     }
 }
 
-async fn speak<S>(stream: S, spoken: Spoken, router: Router, stop: CancellationToken)
+async fn speak<S>(stream: S, spoken: Spoken, router: Router, patience: Patience, stop: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let connection = protocol(spoken);
+    let connection = protocol(spoken, patience);
     let connection = connection.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     tokio::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
-        () = tokio::time::sleep(LIFETIME) => {}
+        () = tokio::time::sleep(patience.lifetime) => {}
         () = stop.cancelled() => {}
     }
     connection.as_mut().graceful_shutdown();
     let _ = tokio::time::timeout(LAST_REQUEST, connection).await;
 }
 
-fn protocol(spoken: Spoken) -> auto::Builder<TokioExecutor> {
+fn protocol(spoken: Spoken, patience: Patience) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(patience.head)
         .max_headers(HEAD_LINES)
         .max_buf_size(HEAD_BYTES);
     builder

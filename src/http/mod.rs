@@ -1,6 +1,7 @@
-//! What the process answers over HTTP: so far probes, metrics and its status, on one port.
+//! What the process answers over HTTP: probes, metrics and its status on one port, AuthZEN on another.
 
+pub mod authzen;
 mod connection;
 pub mod probes;
 
-pub use connection::Server;
+pub use connection::{Patience, Server};

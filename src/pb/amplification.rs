@@ -7,6 +7,8 @@
 use std::cell::Cell;
 
 use crate::pb;
+use crate::pb::envoy::config::core::v3::HeaderValue;
+use crate::pb::envoy::extensions::common::ratelimit::v3::RateLimitDescriptor;
 
 /// What a message holds, as far as lists matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,26 @@ pub enum Shape {
     Value,
     /// `google.protobuf.ListValue`.
     List,
+    /// What Envoy asks: `CheckRequest`, and what lies in it.
+    Check,
+    /// `AttributeContext`.
+    Attributes,
+    /// `AttributeContext.Peer`.
+    Peer,
+    /// `AttributeContext.Request`.
+    Asked,
+    /// `AttributeContext.HttpRequest`.
+    Http,
+    /// `HeaderMap`.
+    Headers,
+    /// `Metadata`.
+    Metadata,
+    /// One of its entries.
+    Space,
+    /// `RateLimitRequest`.
+    RateLimit,
+    /// `RateLimitDescriptor`.
+    Descriptor,
 }
 
 /// Messages up to this size cannot do harm.
@@ -45,6 +67,9 @@ const REPORT: usize = size_of::<pb::ReportRequest>();
 const ENTRY: usize = size_of::<pb::Entry>();
 const VALUE: usize = size_of::<pb::Value>();
 const TEXT: usize = size_of::<String>();
+const PAIR: usize = 2 * TEXT;
+const HEADER: usize = size_of::<HeaderValue>();
+const DESCRIPTOR: usize = size_of::<RateLimitDescriptor>();
 
 /// How much memory the lists of a message may take: what the bounds on requests let them have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +163,17 @@ impl Count {
             (Shape::List, 1) => (Some(Shape::Value), VALUE),
             (Shape::Value, 6) => (Some(Shape::List), 0),
             (Shape::Request | Shape::Flat, _) => (None, TEXT),
+            (Shape::Check, 1) => (Some(Shape::Attributes), 0),
+            (Shape::Attributes, 1 | 2) => (Some(Shape::Peer), 0),
+            (Shape::Attributes, 4) => (Some(Shape::Asked), 0),
+            (Shape::Attributes, 11 | 13) => (Some(Shape::Metadata), 0),
+            (Shape::Asked, 2) => (Some(Shape::Http), 0),
+            (Shape::Http, 13) => (Some(Shape::Headers), 0),
+            (Shape::Headers, 1) => (None, HEADER),
+            (Shape::Metadata, 1) => (Some(Shape::Space), ENTRY),
+            (Shape::Space, 2) => (Some(Shape::Struct), 0),
+            (Shape::RateLimit, 2) => (Some(Shape::Descriptor), DESCRIPTOR),
+            (Shape::Attributes, 10) | (Shape::Peer | Shape::Http, 3) | (Shape::Descriptor, 1) => (None, PAIR),
             _ => (None, 0),
         };
         self.left = self.left.checked_sub(memory).ok_or(Stop::Full)?;

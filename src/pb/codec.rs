@@ -13,6 +13,8 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::amplification::{self, Shape};
 use crate::pb;
+use crate::pb::envoy::service::auth::v3::CheckRequest;
+use crate::pb::envoy::service::ratelimit::v3::RateLimitRequest;
 
 /// A buffer that most answers fit in; tonic's own 8 KiB would be allocated for every call.
 fn buffer() -> BufferSettings {
@@ -112,6 +114,10 @@ fn shape_of<U: 'static>() -> Option<Shape> {
         Some(Shape::Request)
     } else if is_one_of(&requests) {
         Some(Shape::Requests)
+    } else if is_one_of(&[TypeId::of::<CheckRequest>()]) {
+        Some(Shape::Check)
+    } else if is_one_of(&[TypeId::of::<RateLimitRequest>()]) {
+        Some(Shape::RateLimit)
     } else {
         is_one_of(&[TypeId::of::<pb::ReportBatchRequest>()]).then_some(Shape::Reports)
     }

@@ -1,12 +1,13 @@
 //! From a configuration to a running process.
 
+use super::authzen::Authzen;
 use super::signals::Signals;
 use super::{approvers, notify};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_plane::{self, DataPlane, Status};
-use crate::grpc;
-use crate::http::{self, probes};
+use crate::grpc::{self, Limits};
+use crate::http::{self, Patience, probes};
 use crate::source;
 use crate::telemetry::metrics;
 use crate::telemetry::traces::{self, Exporter, Tracer};
@@ -41,7 +42,8 @@ pub struct Process {
     exporter: Option<Exporter>,
     grpc: grpc::Server,
     admin: Option<grpc::admin::Server>,
-    http: Option<http::Server>,
+    probes: Option<http::Server>,
+    authzen: Option<Authzen>,
     tls: Option<Arc<tls::Live>>,
     signals: Signals,
 }
@@ -78,6 +80,8 @@ pub struct Started {
     pub tls: Tls,
     /// The socket that it listens on too.
     pub uds: Option<PathBuf>,
+    /// Where AuthZEN is.
+    pub http: Option<SocketAddr>,
     /// Where probes and metrics are.
     pub metrics: Option<SocketAddr>,
     /// What serves.
@@ -105,14 +109,29 @@ impl Process {
         let grpc = grpc::Server::bind(options, Arc::clone(&plane))?;
         let admin = config.admin_uds.as_deref().map(grpc::admin::Server::bind).transpose()?;
         let entered = control.enter();
-        let http =
-            config.metrics.0.map(|address| control.block_on(http::Server::bind(address))).transpose()?;
+        let bind = |address| control.block_on(http::Server::bind(address, "metrics", Patience::PROBES));
+        let probes = config.metrics.0.map(bind).transpose()?;
+        let door = tls.clone().map(|live| tls::Door::new(live, tls::Port::Http));
+        let authzen = config.http.0.map(|address| Authzen::bind(address, door)).transpose()?;
         let signals = Signals::listen().context("signals cannot be listened to")?;
         drop(entered);
         for (port, address) in config.in_the_clear() {
             tracing::warn!(port, %address, "listens in the clear beyond this machine: anybody on the network can read and forge decisions");
         }
-        Ok(Self { config, bundle, control, plane, metrics, exporter, grpc, admin, http, tls, signals })
+        Ok(Self {
+            config,
+            bundle,
+            control,
+            plane,
+            metrics,
+            exporter,
+            grpc,
+            admin,
+            probes,
+            authzen,
+            tls,
+            signals,
+        })
     }
 
     /// Serves until a signal asks to stop, then drains. `started` is called when the bundle was
@@ -121,12 +140,14 @@ impl Process {
     /// # Errors
     /// A serving thread failed.
     pub fn run(self, started: impl FnOnce(&Started)) -> anyhow::Result<()> {
-        let Self { config, bundle, control, plane, metrics, exporter, grpc, admin, http, tls, mut signals } =
-            self;
+        let Self { config, bundle, control, plane, metrics, exporter, grpc, .. } = self;
+        let Self { admin, probes, authzen, tls, mut signals, .. } = self;
         let exporter = exporter.map(Exporter::start).transpose().context("traces cannot be sent")?;
         let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
-        let addresses = (grpc.local_addr(), http.as_ref().map(http::Server::local_addr));
-        if let Some(server) = http {
+        let at = |server: &http::Server| server.local_addr();
+        let addresses =
+            (grpc.local_addr(), authzen.as_ref().map(Authzen::local_addr), probes.as_ref().map(at));
+        if let Some(server) = probes {
             let (data_plane, draining) = (Arc::clone(&plane), stop.clone());
             let (scraping, tls) = (Arc::new(Semaphore::new(1)), tls.clone());
             let router = probes::router(probes::Probes { data_plane, metrics, scraping, draining, tls });
@@ -141,6 +162,7 @@ impl Process {
                 }
             });
         }
+        let authzen = authzen.map(|authzen| authzen.start(Arc::clone(&plane), limits(&config), stop.clone()));
         let source = source::file::watch(&bundle, Arc::clone(&plane), stop.clone());
         if let Some(live) = &tls {
             control.spawn(Arc::clone(live).follow(ended.clone()));
@@ -180,15 +202,18 @@ impl Process {
             }
         });
         if has_looked {
-            let (grpc, metrics) = addresses;
+            let (grpc, http, metrics) = addresses;
             let tls = match (&config.tls_cert, &config.tls_client_ca) {
                 (None, _) => Tls::Off,
                 (Some(_), None) => Tls::On,
                 (Some(_), Some(_)) => Tls::Mutual,
             };
-            started(&Started { grpc, tls, uds: config.uds, metrics, status: plane.status() });
+            started(&Started { grpc, tls, uds: config.uds, http, metrics, status: plane.status() });
         }
         let served = serving.join();
+        if let Some(authzen) = authzen {
+            authzen.end(config.grace_seconds);
+        }
         ended.cancel();
         if let Some(exporter) = exporter {
             exporter.close();
@@ -267,17 +292,7 @@ fn grpc_options(config: &Config) -> anyhow::Result<grpc::Options> {
         uds: config.uds.clone(),
         uds_mode: config.uds_mode.0,
         threads: config.threads.0,
-        limits: grpc::Limits {
-            request_bytes: config.bounds_request_bytes.0,
-            batch_bytes: config.bounds_batch_bytes.0,
-            batch_items: config.bounds_batch_items.0,
-            context_values: config.bounds_request_values.0,
-            context_depth: config.bounds_request_depth.0,
-            string_bytes: config.bounds_request_string_bytes.0,
-            name_bytes: config.bounds_request_name_bytes.0,
-            list_items: config.bounds_request_list_items.0,
-            ..grpc::Limits::default()
-        },
+        limits: limits(config),
         overload: grpc::Overload {
             wait: config.overload_wait_seconds,
             request: config.request_seconds.0,
@@ -292,4 +307,19 @@ fn grpc_options(config: &Config) -> anyhow::Result<grpc::Options> {
         tracer: None,
         tls: None,
     })
+}
+
+/// The bounds on requests, whoever sends them.
+fn limits(config: &Config) -> Limits {
+    Limits {
+        request_bytes: config.bounds_request_bytes.0,
+        batch_bytes: config.bounds_batch_bytes.0,
+        batch_items: config.bounds_batch_items.0,
+        context_values: config.bounds_request_values.0,
+        context_depth: config.bounds_request_depth.0,
+        string_bytes: config.bounds_request_string_bytes.0,
+        name_bytes: config.bounds_request_name_bytes.0,
+        list_items: config.bounds_request_list_items.0,
+        ..Limits::default()
+    }
 }

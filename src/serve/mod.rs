@@ -5,6 +5,7 @@
 
 mod approvers;
 mod assemble;
+mod authzen;
 mod notify;
 mod recording;
 mod signals;
@@ -61,6 +62,7 @@ pub fn log_start(started: &Started) {
         grpc = shown(started.grpc),
         tls = started.tls.name(),
         uds,
+        http = shown(started.http),
         metrics = shown(started.metrics),
         environment = started.status.environment,
         ready = started.status.ready,

@@ -9,7 +9,7 @@ use tollgate::config::decision_log::{Fsync, Rates, WhenFull};
 use tollgate::data_plane::{DataPlane, Options};
 use tollgate::decision_log::options::Files;
 use tollgate::decision_log::{self, Target};
-use tollgate_engine::decide::{Action, Estimate, Grant, Request, Subject};
+use tollgate_engine::decide::{Action, Estimate, Grant, Question, Request, Subject};
 use tollgate_engine::model::Phase;
 use tollgate_engine::value::{Const, ConstMap};
 
@@ -71,6 +71,7 @@ fn request<'a>(context: &'a ConstMap, none: &'a Vec<Box<str>>) -> Request<'a> {
         grant: Grant::None,
         dry_run: false,
         time_left: None,
+        question: Question::MayRun,
     }
 }
 

@@ -52,6 +52,8 @@ pub struct Serving {
     child: Child,
     pub grpc: SocketAddr,
     pub metrics: SocketAddr,
+    /// Where AuthZEN is, if it was asked for.
+    pub http: Option<SocketAddr>,
     /// What it logged before it served.
     pub log: Vec<serde_json::Value>,
     /// And what since.
@@ -100,7 +102,8 @@ impl Serving {
                 .for_each(|line| logged.lock().unwrap().push(line));
         });
         let address = |name: &str| started[name].as_str().unwrap().parse().unwrap();
-        Self { child, grpc: address("grpc"), metrics: address("metrics"), log, later }
+        let http = started["http"].as_str().and_then(|address| address.parse().ok());
+        Self { child, grpc: address("grpc"), metrics: address("metrics"), http, log, later }
     }
 
     /// The most memory that it ever held.

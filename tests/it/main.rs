@@ -5,12 +5,14 @@
 
 mod allocating;
 mod approvals;
+mod authzen;
 mod binary;
 mod check;
 mod cli;
 mod config;
 mod deploy;
 mod docs;
+mod envoy;
 mod events;
 mod grpc;
 mod hammer;

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 use tollgate_engine::compile::{self, Compiled};
-use tollgate_engine::decide::{Action, Answer, Estimate, Grant, Request, Scratch, Subject, authorize};
+use tollgate_engine::decide::{Action, Answer, Estimate, Grant, Question, Request, Scratch, Subject, authorize};
 use tollgate_engine::model::Phase;
 use tollgate_engine::read::{self, Bounds, SourceFile};
 use tollgate_engine::time::WallTime;
@@ -84,6 +84,7 @@ impl Peer for Tollgate {
             grant: Grant::None,
             dry_run: false,
             time_left: None,
+            question: Question::MayRun,
         };
         let decision = authorize(&self.compiled, &request, "default", NOW, None, &mut self.scratch);
         matches!(decision.answer, Answer::Allow(_))

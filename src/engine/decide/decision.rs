@@ -31,7 +31,23 @@ pub struct Decision<'a> {
     pub context_violations: u32,
 }
 
-impl Decision<'_> {
+impl<'a> Decision<'a> {
+    /// Allows what only guardrails are asked about.
+    pub(super) fn no_rule_asked(environment: &'a str) -> Self {
+        Self {
+            answer: Answer::Allow(Obligations::default()),
+            reason_code: ReasonCode::DefaultAllow,
+            reason: "only limits were asked about, and none refuses",
+            rule: None,
+            guardrail: None,
+            estimate: Estimate { cost: None, compute: None, risk: None },
+            bad_cost: None,
+            environment,
+            other_errors: 0,
+            context_violations: 0,
+        }
+    }
+
     /// Whether a condition could not be evaluated on the way to it.
     #[must_use]
     pub fn has_errors(&self) -> bool {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::guarding::{BadCost, Visit, find_guardrails};
-use super::{Answer, Decision, Grant, GuardrailTrace, Request, RuleTrace, Scratch, Stops};
+use super::{Answer, Decision, Grant, GuardrailTrace, Question, Request, RuleTrace, Scratch, Stops};
 use super::{authorize, explain};
 use crate::compile::Compiled;
 use crate::condition::slots::UsedSoFar;
@@ -167,7 +167,7 @@ impl<'a> Desk<'a> {
         tools: &mut Tools,
     ) -> Explained<'a> {
         let request = Request { dry_run: true, ..*request };
-        let (decision, rules, read) = match self.stopped(&request, at, &mut tools.scratch) {
+        let (decision, rules, read) = match self.without_rules(&request, at, &mut tools.scratch) {
             // No rule was asked.
             Some(decision) => (decision, Vec::new(), Read::default()),
             None => {
@@ -234,7 +234,7 @@ impl<'a> Desk<'a> {
         grants: &mut dyn GrantBook,
         scratch: &mut Scratch,
     ) -> (Decision<'a>, Read<'a>) {
-        if let Some(decision) = self.stopped(request, at, scratch) {
+        if let Some(decision) = self.without_rules(request, at, scratch) {
             return (decision, Read::default());
         }
         let usage = self.usage(request, at);
@@ -265,6 +265,16 @@ impl<'a> Desk<'a> {
             find_guardrails(self.bundle, request, self.environment, scratch);
         }
         Some(decision)
+    }
+
+    /// What is decided before the rules: by an operator, or because only limits are asked about.
+    fn without_rules(&self, request: &Request<'a>, at: At, scratch: &mut Scratch) -> Option<Decision<'a>> {
+        let stopped = self.stopped(request, at, scratch);
+        if stopped.is_some() || request.question == Question::MayRun {
+            return stopped;
+        }
+        find_guardrails(self.bundle, request, self.environment, scratch);
+        Some(Decision::no_rule_asked(request.environment_or(self.environment)))
     }
 
     fn by_guardrails(

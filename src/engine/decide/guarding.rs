@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::obligations::shortest;
-use super::{Answer, Decision, Obligations, Request, RetryPlan, Scratch};
+use super::{Answer, Decision, Obligations, Question, Request, RetryPlan, Scratch};
 use crate::compile::Compiled;
 use crate::compile::index::Asked;
 use crate::condition::slots::{Slot, read};
@@ -129,7 +129,10 @@ impl<'a> Visit<'a> {
         asks: &mut Asks<'a>,
     ) -> Result<(), BadCost<'a>> {
         let units = match &guard.cost {
-            None => 1,
+            None => match request.question {
+                Question::MayRun => 1,
+                Question::WithinLimits { units } => units,
+            },
             Some(path) => {
                 let cost = match read(request, self.environment, path) {
                     Slot::Value(view) | Slot::Unset(view) => Some(view),

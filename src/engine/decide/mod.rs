@@ -10,7 +10,7 @@ mod obligations;
 mod stop;
 mod together;
 
-pub use crate::model::request::{Action, Estimate, Grant, Request, Subject};
+pub use crate::model::request::{Action, Estimate, Grant, Question, Request, Subject};
 pub use account::GuardrailTrace;
 pub use authorize::{Scratch, authorize};
 pub use decision::{Answer, Decision, Obligations, RetryPlan};

@@ -6,7 +6,9 @@
 
 #![expect(clippy::print_stdout, reason = "an example shows what comes out")]
 
-use tollgate_engine::decide::{Action, Answer, Estimate, Grant, Request, Scratch, Subject, authorize};
+use tollgate_engine::decide::{
+    Action, Answer, Estimate, Grant, Question, Request, Scratch, Subject, authorize,
+};
 use tollgate_engine::model::Phase;
 use tollgate_engine::read::{Bounds, SourceFile};
 use tollgate_engine::time::WallTime;
@@ -106,6 +108,7 @@ fn main() {
             grant: Grant::None,
             dry_run: false,
             time_left: None,
+            question: Question::MayRun,
         };
         // Time comes in as an argument; a server would ask its clock.
         let now = WallTime::from_nanos(1_700_000_000_000_000_000);

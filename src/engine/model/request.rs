@@ -41,6 +41,22 @@ pub struct Request<'a> {
     pub dry_run: bool,
     /// What is left of the caller's own deadline.
     pub time_left: Option<Span>,
+    /// What is asked about the action.
+    pub question: Question,
+}
+
+/// What is asked about an action.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Question {
+    /// Whether it may run.
+    #[default]
+    MayRun,
+    /// Whether it is within its limits: no rule is asked, and a rate limit that reads its cost
+    /// from nowhere charges so many units.
+    WithinLimits {
+        /// What it costs.
+        units: u64,
+    },
 }
 
 /// What became of the grants that came with a request. The engine knows no keys: who calls it

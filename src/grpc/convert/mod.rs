@@ -6,6 +6,7 @@ pub mod approval;
 mod context;
 pub mod decision;
 pub mod events;
+pub mod field;
 pub mod guardrail;
 pub mod operate;
 pub mod report;

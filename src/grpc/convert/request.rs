@@ -1,7 +1,7 @@
 //! `AuthorizeRequest` to the engine's request, which borrows from it.
 
 use prost::Message as _;
-use tollgate_engine::decide::{Action, Estimate, Grant, Request, Subject};
+use tollgate_engine::decide::{Action, Estimate, Grant, Question, Request, Subject};
 use tollgate_engine::model::{ActionKind, Phase};
 use tollgate_engine::unit::Span;
 
@@ -106,6 +106,7 @@ impl Checked {
             grant: Grant::None,
             dry_run: rest.dry_run,
             time_left: self.time_left,
+            question: Question::MayRun,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tollgate_engine::compile::{self, Compiled};
 use tollgate_engine::decide::{
-    Action, Answer, Decided, Desk, Estimate, Grant, NoGrants, Request, Stops, Subject, Tools,
+    Action, Answer, Decided, Desk, Estimate, Grant, NoGrants, Question, Request, Stops, Subject, Tools,
 };
 use tollgate_engine::guardrail::budget::Expected;
 use tollgate_engine::guardrail::key::Flush;
@@ -286,6 +286,7 @@ fn request<'a>(agent: &'a str, tenant: &'a str) -> Request<'a> {
         grant: Grant::None,
         dry_run: false,
         time_left: None,
+        question: Question::MayRun,
     }
 }
 

@@ -9,7 +9,7 @@ mod everyday;
 pub mod shape;
 mod worst;
 
-use tollgate_engine::decide::{Action, Estimate, Grant, Request, Subject};
+use tollgate_engine::decide::{Action, Estimate, Grant, Question, Request, Subject};
 use tollgate_engine::model::{Bundle, Phase};
 use tollgate_engine::value::ConstMap;
 
@@ -161,6 +161,7 @@ impl Workload {
             grant: Grant::None,
             dry_run: false,
             time_left: None,
+            question: Question::MayRun,
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::compile::{Compiled, bundle};
 use crate::condition::glob::Glob;
 use crate::condition::truth::Truth;
 use crate::id::{Digest, RuleId};
-use crate::model::request::{Action, Estimate, Grant, Request, Subject};
+use crate::model::request::{Action, Estimate, Grant, Question, Request, Subject};
 use crate::model::{
     Approval, Bundle, Condition, Defaults, Disposition, Path, Pattern, Phase, Phases, Place, Rule,
     RuleEffect, Scope, Spelling, Target,
@@ -216,6 +216,7 @@ fn the_index_finds_what_a_walk_finds() {
                 grant: Grant::None,
                 dry_run: false,
                 time_left: None,
+                question: Question::MayRun,
             };
             let mut slots = Slots::default();
             bundle.slots.fill(&request, "default", None, &mut slots);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::request::{Action, Estimate, Grant, Request, Subject};
+use crate::model::request::{Action, Estimate, Grant, Question, Request, Subject};
 use crate::model::{ActionKind, Phase};
 use crate::unit::{Money, Span};
 use crate::value::{Const, ConstMap};
@@ -82,6 +82,7 @@ fn says(source: &str) -> Result<Truth, String> {
         grant: Grant::None,
         dry_run: false,
         time_left: None,
+        question: Question::MayRun,
     };
     let mut filled = Slots::default();
     slots.fill(&request, "production", None, &mut filled);

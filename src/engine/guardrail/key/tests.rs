@@ -1,7 +1,7 @@
 //! What keys are apart, and what they are the same.
 
 use super::*;
-use crate::model::request::{Action, Estimate, Grant, Subject};
+use crate::model::request::{Action, Estimate, Grant, Question, Subject};
 use crate::model::{Field, Phase};
 use crate::value::{Const, ConstMap};
 use proptest::prelude::*;
@@ -41,6 +41,7 @@ fn request(context: &ConstMap) -> Request<'_> {
         grant: Grant::None,
         dry_run: false,
         time_left: None,
+        question: Question::MayRun,
     }
 }
 

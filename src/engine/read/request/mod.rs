@@ -7,7 +7,7 @@ pub use fields::{document, facts};
 
 use super::form::Field;
 use super::{Findings, SourceFile, tree};
-use crate::model::request::{Action, Estimate, Grant, Request, Subject};
+use crate::model::request::{Action, Estimate, Grant, Question, Request, Subject};
 use crate::model::{ActionKind, Finding, Phase};
 use crate::unit::Span;
 use crate::value::ConstMap;
@@ -188,6 +188,7 @@ impl RequestDocument {
             grant: Grant::None,
             dry_run: self.dry_run,
             time_left: self.time_left,
+            question: Question::MayRun,
         }
     }
 }

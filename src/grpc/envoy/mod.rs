@@ -1,0 +1,78 @@
+//! What Envoy asks: `Authorization/Check` (its filter `ext_authz`) and
+//! `RateLimitService/ShouldRateLimit` (its filter `ratelimit`).
+//!
+//! *Invariant:* what a client of Envoy can bring about is answered by a denial; a gRPC error is
+//! left for what only the operator or the server can. For Envoy an error is an outage, and many
+//! let everything pass then.
+
+mod check;
+mod context;
+mod denied;
+mod header;
+mod limits;
+mod named;
+mod passed;
+mod rate_limit;
+mod source;
+mod told;
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+
+use super::convert::Limits;
+use super::guard::guarded;
+use crate::data_plane::DataPlane;
+use crate::pb::envoy::service::auth::v3::authorization_server::{Authorization, AuthorizationServer};
+use crate::pb::envoy::service::auth::v3::{CheckRequest, CheckResponse};
+use crate::pb::envoy::service::ratelimit::v3::rate_limit_service_server::{
+    RateLimitService, RateLimitServiceServer,
+};
+use crate::pb::envoy::service::ratelimit::v3::{RateLimitRequest, RateLimitResponse};
+
+/// The generated servers around what answers Envoy on one serving thread.
+pub(super) type Checks = AuthorizationServer<Service>;
+/// The same for its limits.
+pub(super) type RateLimits = RateLimitServiceServer<Service>;
+
+/// Answers Envoy.
+#[derive(Debug)]
+pub(super) struct Service {
+    plane: Arc<DataPlane>,
+    limits: Limits,
+}
+
+/// Both servers, which take messages of the size of one request.
+#[derive(Debug)]
+pub(super) struct Servers {
+    pub checks: Checks,
+    pub rate_limits: RateLimits,
+}
+
+impl Servers {
+    pub(super) fn new(plane: &Arc<DataPlane>, limits: &Limits) -> Self {
+        let service = Arc::new(Service { plane: Arc::clone(plane), limits: *limits });
+        let most = limits.request_bytes;
+        Self {
+            checks: Checks::from_arc(Arc::clone(&service)).max_decoding_message_size(most),
+            rate_limits: RateLimits::from_arc(service).max_decoding_message_size(most),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl Authorization for Service {
+    async fn check(&self, rpc: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
+        guarded("Check", || check::answer(&self.plane, &self.limits, rpc.into_inner()))
+    }
+}
+
+#[tonic::async_trait]
+impl RateLimitService for Service {
+    async fn should_rate_limit(
+        &self,
+        rpc: Request<RateLimitRequest>,
+    ) -> Result<Response<RateLimitResponse>, Status> {
+        guarded("ShouldRateLimit", || rate_limit::answer(&self.plane, &self.limits, rpc.into_inner()))
+    }
+}
