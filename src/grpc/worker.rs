@@ -15,7 +15,6 @@ use super::admin::{self, Token};
 use super::aside::Aside;
 use super::authorize_stream::Streams;
 use super::convert::Limits;
-use super::envoy;
 use super::front::{Front, RARE_BYTES};
 use super::incoming::{Arrival, Incoming};
 use super::line::Line;
