@@ -73,7 +73,12 @@ impl Serving {
 
     /// The same with its stdout led somewhere.
     pub fn start_into(folder: &Path, grpc: &str, args: &[&str], stdout: Stdio) -> Self {
-        let mut child = std::process::Command::new(BINARY)
+        Self::start_as(Path::new(BINARY), folder, grpc, args, stdout)
+    }
+
+    /// The same by another program, which becomes it.
+    pub fn start_as(program: &Path, folder: &Path, grpc: &str, args: &[&str], stdout: Stdio) -> Self {
+        let mut child = std::process::Command::new(program)
             .current_dir(folder)
             .args(["serve", "--grpc", grpc, "--metrics", "127.0.0.1:0", "--log-format", "json"])
             .args(args)

@@ -15,6 +15,7 @@ pub mod trace;
 pub mod violation;
 mod wire;
 
+pub use amount::signed as signed_nanos;
 pub use decision::response;
 pub use request::Checked;
 pub use violation::Violations;
