@@ -9,7 +9,8 @@ use std::net::SocketAddr;
 pub(super) fn check(config: Config, settings: &Settings) -> Result<Config, Problem> {
     let wrong = [nobody_could_ask, tls_in_part, token_in_the_clear, in_the_clear, super::log_place::wrong]
         .iter()
-        .find_map(|wrong| wrong(&config));
+        .find_map(|wrong| wrong(&config))
+        .or_else(|| names_of_nobody(&config, settings));
     match wrong {
         None => Ok(config),
         Some((field, what, remedy)) => {
@@ -55,6 +56,17 @@ fn tls_in_part(config: &Config) -> Option<Wrong> {
         );
     }
     None
+}
+
+/// Who writes a list of names wants to bound who comes in: an empty one must not let in everybody.
+fn names_of_nobody(config: &Config, settings: &Settings) -> Option<Wrong> {
+    let names = settings.iter().find(|setting| setting.spec.field == "tls_client_names")?;
+    let said = names.origin != Origin::Default && config.tls_client_ca.is_some();
+    (said && config.tls_client_names.is_empty()).then(|| {
+        let what = "`tls_client_names` is set and names nobody";
+        let remedy = "name who may connect, or leave it out to let in whomever `tls_client_ca` has signed";
+        ("tls_client_names", what.into(), remedy.into())
+    })
 }
 
 fn in_the_clear(config: &Config) -> Option<Wrong> {

@@ -4,11 +4,15 @@
 use crate::tls::{Door, Place};
 use anyhow::Context as _;
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -147,16 +151,68 @@ async fn speak<S>(stream: S, spoken: Spoken, router: Router, patience: Patience,
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let connection = protocol(spoken, patience);
-    let connection = connection.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let asked = Arc::new(Asked::default());
+    let (counted, answers) = (Arc::clone(&asked), TowerToHyperService::new(router));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let asking = Asking::begin(&counted);
+        let answer = answers.call(request);
+        async move {
+            let answer = answer.await;
+            drop(asking);
+            answer
+        }
+    });
+    let protocol = protocol(spoken, patience);
+    let connection = protocol.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
         () = tokio::time::sleep(patience.lifetime) => {}
+        () = asked.nothing_for(patience.head), if spoken == Spoken::Http2 => {}
         () = stop.cancelled() => {}
     }
     connection.as_mut().graceful_shutdown();
     let _ = tokio::time::timeout(LAST_REQUEST, connection).await;
+}
+
+/// What was asked on a connection. HTTP/1 has a time for the head of a request, and HTTP/2 none: who
+/// sends not even its preface would stay as long as connections last.
+#[derive(Debug, Default)]
+struct Asked {
+    begun: AtomicU64,
+    ended: AtomicU64,
+}
+
+/// One request that has no answer yet.
+#[derive(Debug)]
+struct Asking(Arc<Asked>);
+
+impl Asking {
+    fn begin(asked: &Arc<Asked>) -> Self {
+        asked.begun.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(asked))
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Asked {
+    /// Returns when nothing was asked for so long, and everything before is answered.
+    async fn nothing_for(&self, long: Duration) {
+        let mut before = 0;
+        loop {
+            tokio::time::sleep(long).await;
+            let begun = self.begun.load(Ordering::Relaxed);
+            if begun == before && self.ended.load(Ordering::Relaxed) == begun {
+                return;
+            }
+            before = begun;
+        }
+    }
 }
 
 fn protocol(spoken: Spoken, patience: Patience) -> auto::Builder<TokioExecutor> {

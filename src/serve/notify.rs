@@ -70,7 +70,19 @@ async fn follow(
             _ = ticks.tick() => None,
         };
         if let Some(number) = reloading {
-            let _ = tokio::time::timeout(RELOAD, source.reloaded(number)).await;
+            let done = tokio::time::timeout(RELOAD, source.reloaded(number));
+            tokio::pin!(done);
+            // A reload may take longer than the manager waits for a sign of life.
+            loop {
+                tokio::select! {
+                    _ = done.as_mut() => break,
+                    () = stop.cancelled() => break,
+                    _ = ticks.tick() => {}
+                }
+                if watchdog.is_some() && plane.stuck().is_none() {
+                    tell(&[NotifyState::Watchdog]);
+                }
+            }
             ready = false;
         }
         let mut news = Vec::new();

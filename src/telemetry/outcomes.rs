@@ -34,7 +34,10 @@ impl Outcomes {
             self.failed.fetch_add(1, Ordering::Relaxed);
         }
         if let Some(cost) = outcome.cost {
-            self.cost.fetch_add(cost.billionths(), Ordering::Relaxed);
+            // Callers say what it cost, and some say nonsense: a counter that wrapped would go back.
+            let _ = self.cost.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |sum| {
+                Some(sum.saturating_add(cost.billionths()))
+            });
         }
     }
 

@@ -103,6 +103,11 @@ impl Files {
                 "{key}: the private key does not fit the first certificate of {cert}; \
                  write both of one issue, the server's own certificate first"
             ),
+            // The certificate is looked at on the way to its key.
+            Error::InvalidCertificate(error) => anyhow::anyhow!(
+                "{cert}: the certificate cannot be used: {error}; issue one of X.509 version 3, \
+                 with the names that callers use as its alternative names"
+            ),
             error => anyhow::anyhow!(
                 "{key}: the private key cannot be used: {error}; make one of RSA, ECDSA or Ed25519"
             ),

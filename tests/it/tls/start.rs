@@ -69,6 +69,21 @@ fn patterns_may_stand_as_a_list() {
     assert!(shown.stdout.contains("spiffe://prod/** *.example"), "{shown:?}");
 }
 
+#[test]
+fn a_list_of_no_names_does_not_let_in_everybody() {
+    let folder = folder(&Authority::new("Test Root"));
+    let file = "tls_client_ca: ca.crt\ntls_cert: server.crt\ntls_key: server.key\n";
+    for names in ["[]", "", "''", "' , '"] {
+        fs::write(folder.path().join("c.yaml"), format!("{file}tls_client_names: {names}\n")).unwrap();
+        let refused = run(folder.path(), &["config", "check", "--config", "c.yaml"]);
+        assert_ne!(refused.code, 0, "{names}: {refused:?}");
+        assert!(
+            [&refused.stdout, &refused.stderr].iter().any(|text| text.contains("names nobody")),
+            "{refused:?}"
+        );
+    }
+}
+
 /// Somebody who speaks TLS with this certificate, whatever it is.
 pub fn serve_anything(issued: &Issued) -> SocketAddr {
     let chain = vec![CertificateDer::from_pem_slice(issued.cert.as_bytes()).unwrap()];
