@@ -91,13 +91,18 @@ impl Spool {
     pub fn give_up(&self, why: &str) {
         let Some(parcel) = self.first() else { return };
         let (batch, records) = (parcel.name.as_str(), parcel.records);
-        tracing::error!(batch, records, why, "the collector refuses a batch of the decision log for good");
-        self.given_up.fetch_add(records, Ordering::Relaxed);
+        tracing::error!(batch, records, why, "a batch of the decision log is given up");
+        self.lose(records);
         if let Content::File(path) = &parcel.content {
             let aside = path.with_file_name(format!("refused-{}.jsonl", parcel.name));
             let _ = fs::rename(path, aside);
         }
         self.done();
+    }
+
+    /// Records are nowhere any more.
+    pub fn lose(&self, records: u64) {
+        self.given_up.fetch_add(records, Ordering::Relaxed);
     }
 
     pub fn take_given_up(&self) -> u64 {
