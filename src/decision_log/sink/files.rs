@@ -206,8 +206,8 @@ pub fn keep_bundle(dir: &Path, digest: &str, content: &serde_json::Value) -> any
     // Also one that is there: it is of use again, so that it is not the oldest.
     let beside = path.with_extension("tmp");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    serde_json::to_writer(io::BufWriter::new(&mut file), content)?;
-    file.flush()?;
+    // Not through a buffer that is dropped, which would hide that the disk is full.
+    file.write_all(&serde_json::to_vec(content)?)?;
     Ok(fs::rename(&beside, &path)?)
 }
 
