@@ -1,22 +1,24 @@
-//! The service beside its floor: throughput and latency over TCP and a Unix socket, latency
-//! while the bundle is replaced, and how long reading and compiling one takes.
+//! The service beside its floor and beside Cerbos: throughput and latency over TCP and a Unix socket,
+//! streams, overload, what operators do meanwhile, how long a start takes and how much memory.
 //!
-//! `cargo bench --bench service` prints all tables; `-- load`, `-- reload` or `-- bundle` prints
-//! one. Every ratio is of the same round of the same run; see BENCHMARKS.md.
+//! `cargo bench --bench service` prints all tables; `-- load`, `-- stream`, `-- overload`, `-- reload`,
+//! `-- operate`, `-- process`, `-- cerbos` or `-- bundle` prints one. Every ratio is of the same round of
+//! the same run; see BENCHMARKS.md.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads clocks and files")]
 
+mod cerbos;
 mod figures;
 mod floor;
-mod load;
 mod policies;
+mod program;
 mod stage;
 mod tables;
 
 use std::time::Duration;
 
 use stage::Stage;
-use tables::{bundle, load as loads, reload};
+use tables::{bundle, cerbos as both, load, operate, overload, process, reload, stream};
 
 /// What production runs on; the floor gets it too.
 #[global_allocator]
@@ -29,6 +31,8 @@ pub struct Plan {
     warm_up: Duration,
     turn: Duration,
     reload_turn: Duration,
+    /// How many sizes of bundles, where there are several.
+    sizes: usize,
 }
 
 impl Plan {
@@ -37,6 +41,7 @@ impl Plan {
         warm_up: Duration::from_millis(100),
         turn: Duration::from_millis(600),
         reload_turn: Duration::from_secs(2),
+        sizes: usize::MAX,
     };
     /// Only whether it works, for `cargo test --benches`.
     const TRY: Self = Self {
@@ -44,8 +49,13 @@ impl Plan {
         warm_up: Duration::from_millis(5),
         turn: Duration::from_millis(20),
         reload_turn: Duration::from_millis(700),
+        sizes: 1,
     };
 }
+
+/// Prints tables, of programs of its own or of what is on the stage.
+type Alone = fn(Plan) -> anyhow::Result<()>;
+type Staged = fn(&Stage, Plan) -> anyhow::Result<()>;
 
 #[expect(clippy::print_stdout, reason = "the tables are what this is for")]
 fn main() -> anyhow::Result<()> {
@@ -54,17 +64,25 @@ fn main() -> anyhow::Result<()> {
     let chosen = arguments.iter().find(|one| !one.starts_with('-')).map(String::as_str);
     let wants = |name: &str| chosen.is_none_or(|chosen| chosen == name);
     println!("Load average at the start: {}.\n", figures::load());
-    if wants("bundle") {
-        bundle::print(plan)?;
+    let alone: [(&str, Alone); 4] = [
+        ("bundle", bundle::print),
+        ("process", process::print),
+        ("operate", operate::print),
+        ("cerbos", both::print),
+    ];
+    for (_, print) in alone.iter().filter(|(name, _)| wants(name)) {
+        print(plan)?;
     }
-    if wants("load") || wants("reload") {
+    let staged: [(&str, Staged); 3] =
+        [("load", load::print), ("stream", stream::print), ("reload", reload::print)];
+    if staged.iter().any(|(name, _)| wants(name)) {
         let stage = Stage::set()?;
-        if wants("load") {
-            loads::print(&stage, plan)?;
+        for (_, print) in staged.iter().filter(|(name, _)| wants(name)) {
+            print(&stage, plan)?;
         }
-        if wants("reload") {
-            reload::print(&stage, plan)?;
-        }
+    }
+    if wants("overload") {
+        overload::print(plan)?;
     }
     println!("\nLoad average at the end: {}.", figures::load());
     Ok(())

@@ -8,6 +8,7 @@ pub mod decision_log;
 pub mod events;
 pub mod grpc;
 pub mod http;
+pub mod load;
 pub mod pb;
 pub mod serve;
 pub mod source;

@@ -5,6 +5,7 @@
 //! metrics, and one current-thread runtime.
 
 mod request;
+mod stream;
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -17,6 +18,7 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf as _, Bytes};
 use http::{Request, Response};
+use prost::Message as _;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::body::Body;
 use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder};
@@ -38,6 +40,8 @@ pub struct Floor {
     pub tcp: SocketAddr,
     pub uds: PathBuf,
 }
+
+type StreamCodec = ProstCodec<stream::Answer, stream::Asked>;
 
 /// As long as a decision's reply, encoded as fast as can be.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -115,6 +119,13 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let method = Method(self.reply.clone());
+        if request.uri().path().ends_with("/AuthorizeStream") {
+            // Tag and length of the filling, of the name, and of both.
+            let method = stream::Method { filling: self.reply.encoded_len().saturating_sub(16) };
+            return Box::pin(async move {
+                Ok(Grpc::new(StreamCodec::default()).streaming(method, request).await)
+            });
+        }
         Box::pin(async move { Ok(Grpc::new(C::default()).unary(method, request).await) })
     }
 }

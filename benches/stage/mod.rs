@@ -1,30 +1,33 @@
 //! Tollgate and its floors, each on a thread of its own, and the requests that all of them get.
 
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use prost::Message as _;
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use tollgate::clock::Clock;
 use tollgate::data_plane::{self, DataPlane, Offer, Outcome};
 use tollgate::grpc::{self, Server};
+use tollgate::load::{Questions, Target};
 use tollgate::pb::policy_decision_service_client::PolicyDecisionServiceClient;
 use tollgate::pb::{self, Effect};
 use tollgate::telemetry::metrics;
 
 use crate::floor::{self, Floor};
-use crate::load::{Questions, Target};
 use crate::policies::{Asked, Policies};
 
 /// The rules of the bundle that serves.
 pub const RULES: usize = 10_000;
 /// Different requests, which take turns.
 const REQUESTS: usize = 4_096;
-const PATH: &str = "/tollgate.v1.PolicyDecisionService/Authorize";
+/// Three limits that match every request and refuse none.
+pub const GUARDRAILS: &str = "guardrails:
+  - {name: of-tenants, type: rate_limit, rules: {limit: 1000000000, window_seconds: 1, key_by: [tenant]}}
+  - {name: of-agents, type: rate_limit, rules: {limit: 1000000000, window_seconds: 10, key_by: [agent]}}
+  - {name: of-all, type: rate_limit, rules: {limit: 1000000000, window_seconds: 1, algorithm: token_bucket, key_by: [global]}}
+";
 
 /// A server that is measured.
 #[derive(Clone, Debug)]
@@ -40,12 +43,12 @@ pub struct Subject {
 pub struct Stage {
     /// Tollgate, the floor that decodes, the floor that does not.
     pub subjects: [Subject; 3],
-    pub questions: Rc<Questions>,
+    pub questions: Arc<Questions>,
+    /// The same on streams.
+    pub streamed: Arc<Questions>,
     pub plane: Arc<DataPlane>,
     /// The same bundle but for its version, to be offered in turn.
     pub offers: [Offer; 2],
-    /// The client's.
-    pub runtime: Runtime,
     _metrics: metrics::Handle,
     _folder: TempDir,
 }
@@ -58,7 +61,7 @@ impl Stage {
         let policies = Policies::mixed(RULES, REQUESTS);
         let offers = ["1.0.0", "1.0.1"].map(|version| Offer {
             name: "bench.yaml".to_owned(),
-            files: vec![("bench.yaml".to_owned(), policies.yaml(version).into_bytes())],
+            files: vec![("bench.yaml".to_owned(), bundle(&policies, version).into_bytes())],
         });
         // As `tollgate serve` does: counted is what is counted there.
         let metrics = metrics::install();
@@ -74,20 +77,24 @@ impl Stage {
         let [decodes, skips] = floors.map(|(name, thread, floor)| Subject {
             name,
             thread,
-            tcp: Target::Tcp(floor.tcp),
+            tcp: Target::Tcp(floor.tcp.to_string()),
             uds: Target::Unix(floor.uds),
         });
-        let messages = requests.iter().map(prost::Message::encode_to_vec);
         Ok(Self {
             subjects: [ours, decodes, skips],
-            questions: Rc::new(Questions::new(PATH, messages)),
+            questions: Arc::new(Questions::unary(&requests)),
+            streamed: Arc::new(Questions::stream(&requests)),
             plane,
             offers,
-            runtime,
             _metrics: metrics,
             _folder: folder,
         })
     }
+}
+
+/// What serves: an organisation's rules, and guardrails.
+pub fn bundle(policies: &Policies, version: &str) -> String {
+    policies.yaml(version) + GUARDRAILS
 }
 
 /// Puts a bundle in force that differs from the one before.
@@ -109,10 +116,16 @@ fn serve(plane: Arc<DataPlane>, uds: PathBuf) -> anyhow::Result<Subject> {
     let server = Server::bind(options, plane)?;
     let tcp = server.local_addr().ok_or_else(|| anyhow::anyhow!("no address"))?;
     std::thread::spawn(move || server.run(CancellationToken::new(), Duration::ZERO));
-    Ok(Subject { name: "tollgate", thread: "data-plane-0", tcp: Target::Tcp(tcp), uds: Target::Unix(uds) })
+    Ok(Subject {
+        name: "tollgate",
+        thread: "data-plane-0",
+        tcp: Target::Tcp(tcp.to_string()),
+        uds: Target::Unix(uds),
+    })
 }
 
-fn request(asked: &Asked) -> pb::AuthorizeRequest {
+/// A request as callers send it.
+pub fn request(asked: &Asked) -> pb::AuthorizeRequest {
     pb::AuthorizeRequest {
         subject: Some(pb::Subject {
             agent: asked.agent.clone(),
@@ -144,14 +157,14 @@ async fn ask_each(ours: &Subject, requests: &[pb::AuthorizeRequest]) -> anyhow::
             Effect::Allow => effects[0] += 1,
             Effect::Deny => effects[1] += 1,
             Effect::RequireApproval => effects[2] += 1,
-            other => anyhow::bail!("an answer is `{other:?}`"),
+            other => anyhow::bail!("an answer is `{other:?}`: {}", answer.reason),
         }
     }
     let count = requests.len();
     let sent: usize = requests.iter().map(prost::Message::encoded_len).sum();
     let [allows, denies, approvals] = effects.map(|n| n * 100 / count);
     println!(
-        "{RULES} rules, {count} requests of {} bytes in the mean, replies of {}; \
+        "{RULES} rules, three limits, {count} requests of {} bytes in the mean, replies of {}; \
          {allows} % allowed, {denies} % denied, {approvals} % to be approved; a rule decided {} %.",
         sent / count,
         bytes / count,

@@ -1,29 +1,29 @@
 //! Throughput and latency of the service and of its floors.
 
-use super::{cpu_of, micros, thousands, times};
+use std::sync::Arc;
+
+use tollgate::load::{Pace, Questions, Target};
+
+use super::{cpu_of, load, micros, ratio, thousands};
 use crate::Plan;
 use crate::figures::{median, spread};
-use crate::load::{Pattern, Target, turn};
 use crate::stage::{Stage, Subject};
 
-const PATTERNS: [(&str, Pattern); 3] = [
-    ("1", Pattern { connections: 1, in_flight: 1 }),
-    ("64", Pattern { connections: 1, in_flight: 64 }),
-    ("8 x 16", Pattern { connections: 8, in_flight: 16 }),
-];
+/// Connections, and requests in flight on each.
+const PATTERNS: [(&str, usize, usize); 3] = [("1", 1, 1), ("64", 1, 64), ("8 x 16", 8, 16)];
 
 type TargetOf = fn(&Subject) -> &Target;
 const TRANSPORTS: [(&str, TargetOf); 2] = [("TCP", |subject| &subject.tcp), ("Unix", |subject| &subject.uds)];
 
 /// What one server did in the rounds of one row.
 #[derive(Debug, Default)]
-struct Figures {
-    rate: Vec<f64>,
-    p50: Vec<f64>,
-    p99: Vec<f64>,
-    p999: Vec<f64>,
+pub struct Figures {
+    pub rate: Vec<f64>,
+    pub p50: Vec<f64>,
+    pub p99: Vec<f64>,
+    pub p999: Vec<f64>,
     /// Of the serving thread, an answer.
-    cpu: Vec<f64>,
+    pub cpu: Vec<f64>,
 }
 
 /// Prints both tables.
@@ -35,16 +35,17 @@ pub fn print(stage: &Stage, plan: Plan) -> anyhow::Result<()> {
         .collect();
     let mut figures: Vec<[Figures; 3]> = rows.iter().map(|_| Default::default()).collect();
     for _ in 0..plan.rounds {
-        for ((transport, pattern), row) in rows.iter().zip(&mut figures) {
+        for ((transport, (_, connections, in_flight)), row) in rows.iter().zip(&mut figures) {
             for (subject, figures) in stage.subjects.iter().zip(row) {
-                figures.take(stage, subject, (transport.1)(subject), pattern.1, plan)?;
+                let target = (transport.1)(subject);
+                figures.take(subject, target, &stage.questions, (*connections, *in_flight), plan)?;
             }
         }
     }
     println!("\nMedians (minimum to maximum) of {} rounds.\n", plan.rounds);
     println!("| in flight | server | answers/s | p50, µs | p99 | p99.9 | CPU of the server, µs |");
     println!("|---|---|---|---|---|---|---|");
-    for (((transport, _), (pattern, _)), row) in rows.iter().zip(&figures) {
+    for (((transport, _), (pattern, ..)), row) in rows.iter().zip(&figures) {
         for (subject, figures) in stage.subjects.iter().zip(row) {
             println!("| {transport}, {pattern} | {} | {} |", subject.name, figures.cells());
         }
@@ -53,7 +54,7 @@ pub fn print(stage: &Stage, plan: Plan) -> anyhow::Result<()> {
         "\n| Tollgate by floor | answers/s: decoding | skipping | p50: decoding | CPU: decoding | skipping |"
     );
     println!("|---|---|---|---|---|---|");
-    for (((transport, _), (pattern, _)), [ours, decodes, skips]) in rows.iter().zip(&figures) {
+    for (((transport, _), (pattern, ..)), [ours, decodes, skips]) in rows.iter().zip(&figures) {
         let cells = [
             ratio(&ours.rate, &decodes.rate),
             ratio(&ours.rate, &skips.rate),
@@ -67,29 +68,32 @@ pub fn print(stage: &Stage, plan: Plan) -> anyhow::Result<()> {
 }
 
 impl Figures {
-    fn take(
+    /// One turn of a closed loop.
+    pub fn take(
         &mut self,
-        stage: &Stage,
         subject: &Subject,
         target: &Target,
-        pattern: Pattern,
+        questions: &Arc<Questions>,
+        (connections, in_flight): (usize, usize),
         plan: Plan,
     ) -> anyhow::Result<()> {
         let before = cpu_of(subject.thread);
-        let asked = turn(target, &stage.questions, pattern, plan.warm_up, plan.turn);
-        let answers = stage.runtime.block_on(asked)?;
+        let outcome = load(target, questions, Pace::Closed { in_flight }, connections, plan).run()?;
+        let tally = &outcome.tally;
+        anyhow::ensure!(tally.errors() == 0, "{}: {:?}: {:?}", subject.name, tally.faults, tally.first_fault);
         if let (Some(before), Some(after)) = (before, cpu_of(subject.thread)) {
-            self.cpu.push((after - before) / answers.all as f64);
+            self.cpu.push((after - before) / tally.all_answered as f64);
         }
-        self.rate.push(answers.measured as f64 / plan.turn.as_secs_f64());
-        let at = |percentile| answers.latency.value_at_percentile(percentile) as f64;
+        self.rate.push(tally.answered as f64 / outcome.elapsed.as_secs_f64());
+        let at = |percentile| tally.latency.value_at_percentile(percentile) as f64;
         self.p50.push(at(50.0));
         self.p99.push(at(99.0));
         self.p999.push(at(99.9));
         Ok(())
     }
 
-    fn cells(&self) -> String {
+    /// A row.
+    pub fn cells(&self) -> String {
         let tail = |all: &[f64]| micros(median(all));
         [
             spread(&self.rate, thousands),
@@ -100,10 +104,4 @@ impl Figures {
         ]
         .join(" | ")
     }
-}
-
-/// Round by round, since both sides of a round had the same machine.
-fn ratio(ours: &[f64], floors: &[f64]) -> String {
-    let ratios: Vec<f64> = ours.iter().zip(floors).map(|(ours, floor)| ours / floor).collect();
-    spread(&ratios, times)
 }

@@ -1,8 +1,42 @@
 //! What is measured, a table each.
 
 pub mod bundle;
+pub mod cerbos;
 pub mod load;
+pub mod operate;
+pub mod overload;
+pub mod process;
 pub mod reload;
+pub mod stream;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tollgate::load::{Load, Pace, Questions, Target};
+
+use crate::Plan;
+use crate::figures::spread;
+
+/// A load over so many connections, by one thread.
+fn load(target: &Target, questions: &Arc<Questions>, pace: Pace, connections: usize, plan: Plan) -> Load {
+    Load {
+        target: target.clone(),
+        questions: Arc::clone(questions),
+        pace,
+        connections,
+        threads: 1,
+        warm_up: plan.warm_up,
+        lasts: plan.turn,
+        count: None,
+        patience: Duration::from_secs(10),
+    }
+}
+
+/// Round by round, since both sides of a round had the same machine.
+fn ratio(ours: &[f64], theirs: &[f64]) -> String {
+    let ratios: Vec<f64> = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
+    spread(&ratios, times)
+}
 
 /// Nanoseconds as microseconds.
 fn micros(nanos: f64) -> String {

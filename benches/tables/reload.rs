@@ -10,15 +10,16 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use super::micros;
+use tollgate::load::Pace;
+
+use super::{load, micros};
 use crate::Plan;
 use crate::figures::{median, spread};
-use crate::load::{Pattern, turn};
 use crate::stage::{Stage, Subject, apply};
 
 const EVERY: Duration = Duration::from_secs(1);
-const PATTERNS: [(&str, Pattern); 2] =
-    [("1", Pattern { connections: 1, in_flight: 1 }), ("64", Pattern { connections: 1, in_flight: 64 })];
+/// Requests a second, in an open loop over four connections.
+const RATES: [f64; 2] = [1_000.0, 10_000.0];
 
 #[derive(Debug, Default)]
 struct Figures {
@@ -32,28 +33,26 @@ struct Figures {
 #[expect(clippy::print_stdout, reason = "the tables are what this is for")]
 pub fn print(stage: &Stage, plan: Plan) -> anyhow::Result<()> {
     let servers = &stage.subjects[..2];
-    let mut rows: Vec<_> = PATTERNS
+    let mut rows: Vec<_> = RATES
         .iter()
-        .flat_map(|pattern| servers.iter().map(move |server| (pattern, server)))
+        .flat_map(|rate| servers.iter().map(move |server| (rate, server)))
         .map(|row| (row, <[Figures; 2]>::default()))
         .collect();
     let mut took = Vec::new();
     for _ in 0..plan.rounds {
-        for (((_, pattern), server), [calm, reloaded]) in &mut rows {
-            let quiet = measure(stage, server, *pattern, plan)?;
-            let expected = quiet.value_at_percentile(50.0);
-            calm.take(&quiet.clone_correct(expected));
+        for ((rate, server), [calm, reloaded]) in &mut rows {
+            calm.take(&measure(stage, server, **rate, plan)?);
             let reloads = Reloads::start(stage)?;
-            let loud = measure(stage, server, *pattern, plan)?;
+            let loud = measure(stage, server, **rate, plan)?;
             took.extend(reloads.stop()?);
-            reloaded.take(&loud.clone_correct(expected));
+            reloaded.take(&loud);
         }
     }
     println!("\nOver TCP, medians (minimum to maximum) of {} rounds, µs.\n", plan.rounds);
-    println!("| in flight | server | bundle | p50 | p99 | p99.9 | longest |\n|---|---|---|---|---|---|---|");
-    for (((pattern, _), server), both) in &rows {
+    println!("| requests/s | server | bundle | p50 | p99 | p99.9 | longest |\n|---|---|---|---|---|---|---|");
+    for ((rate, server), both) in &rows {
         for (figures, bundle) in both.iter().zip(["stays", "replaced every second"]) {
-            println!("| {pattern} | {} | {bundle} | {} |", server.name, figures.cells());
+            println!("| {rate} | {} | {bundle} | {} |", server.name, figures.cells());
         }
     }
     let shown = spread(&took, |ms| format!("{ms:.0}"));
@@ -61,9 +60,10 @@ pub fn print(stage: &Stage, plan: Plan) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn measure(stage: &Stage, server: &Subject, pattern: Pattern, plan: Plan) -> anyhow::Result<Histogram<u64>> {
-    let asked = turn(&server.tcp, &stage.questions, pattern, plan.warm_up, plan.reload_turn);
-    Ok(stage.runtime.block_on(asked)?.latency)
+fn measure(stage: &Stage, server: &Subject, rate: f64, plan: Plan) -> anyhow::Result<Histogram<u64>> {
+    let plan = Plan { turn: plan.reload_turn, ..plan };
+    let outcome = load(&server.tcp, &stage.questions, Pace::Open { per_second: rate }, 4, plan).run()?;
+    Ok(outcome.tally.latency)
 }
 
 /// A thread that replaces the bundle.

@@ -1,7 +1,8 @@
 //! Asks a running server over gRPC.
 
 use super::exit::{Exit, Failure, OrExit as _};
-use super::tls::{self, Tls};
+use super::tls::{self, Peer, Tls};
+use crate::load::{Target, Trouble};
 use crate::pb::policy_decision_service_client::PolicyDecisionServiceClient;
 use anyhow::{Context as _, anyhow};
 use hyper_util::rt::TokioIo;
@@ -59,6 +60,42 @@ impl Server {
         Self { address, ..self.clone() }
     }
 
+    /// The address as it was given.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// How long to wait.
+    pub fn patience(&self) -> Duration {
+        Duration::from_secs(self.timeout.into())
+    }
+
+    /// Where to send a load.
+    ///
+    /// # Errors
+    /// With code 3 when the address makes no sense, or a file of TLS cannot be read.
+    pub fn target(&self) -> Result<Target, Failure> {
+        let address = self.address.trim_end_matches('/');
+        if let Some(path) = address.strip_prefix("unix:") {
+            return Ok(Target::Unix(path.into()));
+        }
+        Ok(match self.encrypted_host().or_exit(Exit::Unreachable)? {
+            Some(host) => {
+                let Peer { at, name, connector, .. } =
+                    Peer::of(host, &self.tls).or_exit(Exit::Unreachable)?;
+                Target::Tls { address: at, name, connector }
+            }
+            None => Target::Tcp(address.trim_start_matches("http://").to_owned()),
+        })
+    }
+
+    /// A load that came to nothing.
+    pub fn trouble(&self, trouble: &Trouble) -> Failure {
+        let said = tls::words(trouble).unwrap_or_else(|| trouble.to_string());
+        let message = format!("{}: {said}", self.address);
+        Failure { exit: Exit::Unreachable, error: anyhow!(message), findings: vec![] }
+    }
+
     /// Connects, and asks through the connection.
     ///
     /// # Errors
@@ -76,6 +113,17 @@ impl Server {
         })
     }
 
+    /// The host and port, where TLS is wanted.
+    fn encrypted_host(&self) -> anyhow::Result<Option<&str>> {
+        let address = self.address.trim_end_matches('/');
+        let host = address.strip_prefix("https://").or(self.tls.is_wanted().then_some(address));
+        anyhow::ensure!(
+            !host.is_some_and(|host| host.starts_with("http://")),
+            "`{address}` is an address without TLS; write `https://`, or leave the flags of TLS out"
+        );
+        Ok(host)
+    }
+
     async fn connect(&self) -> anyhow::Result<Channel> {
         let patience = Duration::from_secs(self.timeout.into());
         let prepare = |endpoint: Endpoint| endpoint.connect_timeout(patience).timeout(patience);
@@ -86,13 +134,7 @@ impl Server {
         };
         let channel = if let Some(path) = address.strip_prefix("unix:") {
             connect_unix(endpoint("localhost")?, Path::new(path)).await
-        } else if let Some(host) =
-            address.strip_prefix("https://").or(self.tls.is_wanted().then_some(address))
-        {
-            anyhow::ensure!(
-                !host.starts_with("http://"),
-                "`{address}` is an address without TLS; write `https://`, or leave the flags of TLS out"
-            );
+        } else if let Some(host) = self.encrypted_host()? {
             tls::connect(endpoint(host)?, host, &self.tls).await?
         } else {
             endpoint(address.trim_start_matches("http://"))?.connect().await

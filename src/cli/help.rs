@@ -8,7 +8,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Decide", &["serve", "authorize", "retry", "budget", "report", "explain", "eval"]),
     ("Approve", &["approvals", "approve", "grant", "keygen"]),
     ("Write policies", &["check", "test"]),
-    ("Operate", &["decisions", "guardrails", "stop", "status", "healthcheck", "config"]),
+    ("Operate", &["decisions", "guardrails", "stop", "status", "healthcheck", "bench", "config"]),
     ("This program", &["version", "completions"]),
 ];
 

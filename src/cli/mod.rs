@@ -10,6 +10,7 @@ mod answer;
 mod approvals;
 mod approve;
 mod authorize;
+mod bench;
 mod budget;
 mod bundle;
 mod check;
@@ -71,6 +72,7 @@ enum Command {
     Eval(eval::Eval),
     Check(check::Check),
     Test(test::Test),
+    Bench(bench::Bench),
     Healthcheck(healthcheck::Healthcheck),
     Guardrails(guardrails::Guardrails),
     Stop(stop::Stop),
@@ -126,6 +128,7 @@ fn run(command: Command) -> Outcome {
         Command::Eval(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Test(command) => command.run(),
+        Command::Bench(command) => command.run(),
         Command::Healthcheck(command) => command.run(),
         Command::Guardrails(command) => command.run(),
         Command::Stop(command) => command.run(),

@@ -86,6 +86,35 @@ impl Tls {
     }
 }
 
+/// Whom to connect to, and how to know it.
+pub struct Peer {
+    uri: http::Uri,
+    /// `host:port`
+    pub at: String,
+    /// The name that its certificate has to bear.
+    pub name: ServerName<'static>,
+    /// Whom we trust, and who we are.
+    pub connector: TlsConnector,
+}
+
+impl Peer {
+    /// The one at `host` or `host:port`.
+    ///
+    /// # Errors
+    /// The address or a name makes no sense, or a file cannot be read.
+    pub fn of(host: &str, tls: &Tls) -> anyhow::Result<Self> {
+        let uri: http::Uri =
+            format!("https://{host}").parse().with_context(|| format!("`{host}` is no address"))?;
+        let bare = uri.host().unwrap_or_default();
+        let name = tls.tls_server_name.as_deref().unwrap_or(bare.trim_matches(['[', ']']));
+        let name = ServerName::try_from(name.to_owned())
+            .with_context(|| format!("`{name}` is no name of a server; give one with `--tls-server-name`"))?;
+        let at = format!("{bare}:{}", uri.port_u16().unwrap_or(443));
+        let connector = TlsConnector::from(Arc::new(tls.config()?));
+        Ok(Self { uri, at, name, connector })
+    }
+}
+
 /// Connects to this host by TLS.
 ///
 /// # Errors
@@ -95,14 +124,7 @@ pub async fn connect(
     host: &str,
     tls: &Tls,
 ) -> anyhow::Result<Result<Channel, tonic::transport::Error>> {
-    let uri: http::Uri =
-        format!("https://{host}").parse().with_context(|| format!("`{host}` is no address"))?;
-    let bare = uri.host().unwrap_or_default();
-    let name = tls.tls_server_name.as_deref().unwrap_or(bare.trim_matches(['[', ']']));
-    let name = ServerName::try_from(name.to_owned())
-        .with_context(|| format!("`{name}` is no name of a server; give one with `--tls-server-name`"))?;
-    let at = format!("{bare}:{}", uri.port_u16().unwrap_or(443));
-    let connector = TlsConnector::from(Arc::new(tls.config()?));
+    let Peer { uri, at, name, connector } = Peer::of(host, tls)?;
     let connect = move |_| {
         let (at, name, connector) = (at.clone(), name.clone(), connector.clone());
         async move {

@@ -6,7 +6,7 @@ use super::problem::Problem;
 use super::settings::Settings;
 use super::value::{
     Bytes, Collector, Count, Listen, LogFormat, LogLevel, Name, OnBadState, OptionValue, Permissions, Ratio,
-    Threads, Wrong,
+    Threads, Wait, Wrong,
 };
 use std::path::PathBuf;
 use std::time::Duration;
@@ -169,6 +169,23 @@ options! {
         /// The most approvals that may be open; further requests that need one are denied.
         max_open_approvals: usize = "1000" "COUNT",
     }
+    "Overload" => {
+        /// How long a call may wait for its turn while a serving thread has more to do than it can.
+        /// Who waited longer is told to come back later. 0: as long as it takes.
+        overload_wait_seconds: Duration = "0.01" "SECONDS",
+        /// How long a request may take to be read and answered.
+        request_seconds: Wait = "30" "SECONDS",
+        /// How long a client may take nothing of the answers that are sent to it before it loses them.
+        stalled_seconds: Wait = "30" "SECONDS",
+        /// How long a connection may take to begin to speak HTTP/2.
+        handshake_seconds: Wait = "10" "SECONDS",
+        /// The most connections; the next one waits until another ends.
+        max_connections: usize = "10000" "COUNT",
+        /// The most calls at one time on one connection.
+        max_connection_calls: Count = "1024" "COUNT",
+        /// The most streams of requests (`AuthorizeStream`) at one time on one serving thread.
+        max_streams: usize = "1000" "COUNT",
+    }
     "Traces" => {
         /// The OpenTelemetry collector that calls are traced to over OTLP/gRPC. Unset: nothing is traced.
         otlp_endpoint: Collector = "" "URL",
@@ -263,6 +280,8 @@ options! {
         bounds_bundle_alias_nodes: Count = "50000" "COUNT",
         /// The longest string of a bundle.
         bounds_bundle_string_bytes: Bytes = "64KiB" "SIZE",
+        /// The most bytes of the headers of a call.
+        bounds_header_bytes: Bytes = "16KiB" "SIZE",
         /// The most bytes of a request.
         bounds_request_bytes: Bytes = "1MiB" "SIZE",
         /// The most values of a request's context, those in lists and maps included.

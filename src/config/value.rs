@@ -51,6 +51,10 @@ pub struct Count(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bytes(pub usize);
 
+/// A time to wait, which is never zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait(pub Duration);
+
 /// The name of an environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(pub String);
@@ -187,6 +191,14 @@ impl OptionValue for Duration {
     }
 }
 
+impl OptionValue for Wait {
+    fn read(text: &str, _: &str) -> Result<Self, Wrong> {
+        let seconds = text.parse::<f64>().ok().filter(|s| (0.1..=86_400.0).contains(s));
+        let wait = seconds.map(|seconds| Self(Duration::from_secs_f64(seconds)));
+        wait.ok_or_else(|| Wrong::wants("a number of seconds from 0.1 to 86400"))
+    }
+}
+
 impl OptionValue for Count {
     fn read(text: &str, default: &str) -> Result<Self, Wrong> {
         let most = default.parse::<usize>().unwrap_or(usize::MAX).saturating_mul(10);
@@ -294,5 +306,6 @@ mod tests {
             assert!(Duration::read(text, "30").is_err(), "{text}");
         }
         assert_eq!(Duration::read("0.5", "30"), Ok(Duration::from_millis(500)));
+        assert!(Wait::read("0", "30").is_err() && Wait::read("0.1", "30").is_ok());
     }
 }

@@ -1,9 +1,10 @@
 //! Many questions at once: one snapshot, one instant (design 1.7).
 
-use tollgate_engine::decide::{Answer as Effect, Read, Request, Tools};
+use tollgate_engine::decide::{Answer as Effect, Decision, Read, Request, Tools};
 use tollgate_engine::guardrail::key::Flush;
 use tollgate_engine::guardrail::{At, Verdict};
 use tollgate_engine::model::ReasonCode;
+use tollgate_engine::unit::Span;
 
 use super::answer::{Answer, deny};
 use super::authorize::NO_BUNDLE;
@@ -27,7 +28,17 @@ pub enum Item<'a> {
         /// What is wrong with it, for people.
         reason: &'a str,
     },
+    /// One that is shed.
+    Shed {
+        /// Its id.
+        request_id: &'a str,
+        /// When to ask again.
+        retry_after: Span,
+    },
 }
+
+/// Why an item is shed, for people.
+const OVERLOADED: &str = "the server has more to do than it can; ask again later, with fewer in flight";
 
 impl DataPlane {
     /// Decides all of a batch, and gives the answers, in the same order, to `then`.
@@ -93,7 +104,7 @@ impl DataPlane {
                     self.item_unlogged(pen, snapshot, item, at)
                 }
                 Item::Ask(request) => self.answer(snapshot, request, at, call, tools),
-                Item::Malformed { request_id, reason } => self.malformed(snapshot, request_id, reason, at),
+                Item::Malformed { .. } | Item::Shed { .. } => self.unasked(snapshot, *item, at),
             };
             let after = self.clock.moment();
             let nanos = after.since(before).nanos();
@@ -126,7 +137,7 @@ impl DataPlane {
                 let (request, one) = decided.next()?;
                 Some(self.finish(snapshot, request, at, one))
             }
-            Item::Malformed { request_id, reason } => Some(self.malformed(snapshot, request_id, reason, at)),
+            Item::Malformed { .. } | Item::Shed { .. } => Some(self.unasked(snapshot, *item, at)),
         };
         let mut answers: Vec<Answer<'a>> = items.iter().filter_map(answer).collect();
         share_approval(&mut answers);
@@ -144,22 +155,27 @@ impl DataPlane {
         pen.refused();
         let (request_id, environment) = match item {
             Item::Ask(request) => (request.request_id, request.environment_or(&self.options.environment)),
-            Item::Malformed { request_id, .. } => (*request_id, self.options.environment.as_str()),
+            Item::Malformed { request_id, .. } | Item::Shed { request_id, .. } => {
+                (*request_id, self.options.environment.as_str())
+            }
         };
         self.unlogged(snapshot, request_id, environment, at)
     }
 
-    fn malformed<'a>(
-        &'a self,
-        snapshot: &'a Snapshot,
-        request_id: &'a str,
-        reason: &'a str,
-        at: At,
-    ) -> Answer<'a> {
+    /// Answers an item that no policy is asked about.
+    fn unasked<'a>(&'a self, snapshot: &'a Snapshot, item: Item<'a>, at: At) -> Answer<'a> {
         let environment = self.options.environment.as_str();
-        let decision = match snapshot.serving {
-            Some(_) => deny(ReasonCode::InvalidRequest, reason, environment),
-            None => deny(ReasonCode::NoBundle, NO_BUNDLE, environment),
+        let (request_id, decision) = match item {
+            Item::Shed { request_id, retry_after } => {
+                let shed = deny(ReasonCode::Overloaded, OVERLOADED, environment);
+                (request_id, Decision { answer: Effect::Throttle(retry_after), ..shed })
+            }
+            Item::Malformed { request_id, reason } if snapshot.serving.is_some() => {
+                (request_id, deny(ReasonCode::InvalidRequest, reason, environment))
+            }
+            Item::Malformed { request_id, .. } | Item::Ask(Request { request_id, .. }) => {
+                (request_id, deny(ReasonCode::NoBundle, NO_BUNDLE, environment))
+            }
         };
         Answer {
             decision_id: self.sampled(self.clock.decision_id(at.wall), &decision),
@@ -179,7 +195,7 @@ impl<'a> Item<'a> {
     const fn request(&self) -> Option<&Request<'a>> {
         match self {
             Self::Ask(request) => Some(request),
-            Self::Malformed { .. } => None,
+            Self::Malformed { .. } | Self::Shed { .. } => None,
         }
     }
 }

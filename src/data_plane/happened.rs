@@ -7,7 +7,7 @@ use tollgate_engine::guardrail::{At, Guards};
 use super::answer::Answer;
 use super::snapshot::{Serving, Snapshot};
 use super::{DataPlane, local};
-use crate::events::{self, Event, Refusal, Refusals, Source};
+use crate::events::{self, Event, Operator, Refusal, Refusals, Source};
 
 impl DataPlane {
     /// What happens, for those who follow it.
@@ -63,6 +63,17 @@ impl DataPlane {
         self.log_happened(guards, happened);
         let wall = self.clock.wall();
         said(guards, happened).for_each(|event| self.events.emit(event, wall));
+    }
+
+    /// The same of what an operator did by hand. Never waits.
+    pub(super) fn happened_by(&self, who: &Operator, guards: &Guards, happened: &[verdict::Event]) {
+        let wall = self.clock.wall();
+        for mut event in said(guards, happened) {
+            if let Event::Guardrail { operator, .. } = &mut event {
+                operator.clone_from(who);
+            }
+            self.events.emit(event, wall);
+        }
     }
 
     /// The same of what a sweep found, which may be much: waits for room, so not for a serving

@@ -15,6 +15,7 @@ use super::DataPlane;
 use super::answer::{Arm, BundleRef};
 use super::snapshot::{Serving, Snapshot};
 use crate::decision_log::KeyTold;
+use crate::events::Operator;
 use crate::telemetry::metrics::OPERATOR_ACTIONS;
 
 /// Which guardrails an operator wants to see.
@@ -177,7 +178,8 @@ impl DataPlane {
             .map_err(|NotABreaker| NotHandled::NotABreaker { name: name(), kind: guard.rules.type_name() })?;
         tell(handling, key.as_ref());
         self.log_handled(handling, key.as_ref().map(|key| KeyTold::of(guard, key)), at);
-        self.happened(&snapshot.guards, &events);
+        let operator = Operator { by: handling.by.into(), reason: handling.reason.into() };
+        self.happened_by(&operator, &snapshot.guards, &events);
         let keys = key.and_then(|key| self.live.look(guard, &key, at)).into_iter().collect();
         Ok(then(GuardrailView { written, live: Some(guard), hold: Live::hold(guard), keys }))
     }

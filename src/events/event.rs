@@ -27,6 +27,8 @@ pub enum Event {
         guardrail: Box<str>,
         /// The key that was operated; `None`: all of it.
         key: Option<Box<str>>,
+        /// Which operator it was, in their own words; nothing where it was a bundle.
+        operator: Operator,
     },
     /// A bundle was put in force.
     BundleSwapped {
@@ -79,6 +81,15 @@ pub enum Source<N, K = N> {
         /// The key that is full.
         key: K,
     },
+}
+
+/// Who did something by hand, and why, as they gave it; either may be empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Operator {
+    /// Who.
+    pub by: Box<str>,
+    /// Why.
+    pub reason: Box<str>,
 }
 
 /// Which key of which guardrail.
@@ -341,7 +352,11 @@ impl Event {
                 show("from", from);
             }
             Self::ThrottleCleared(of) => show("key", &of.key),
-            Self::Guardrail { key, .. } => show("key", key.as_deref().unwrap_or_default()),
+            Self::Guardrail { key, operator, .. } => {
+                show("key", key.as_deref().unwrap_or_default());
+                show("reason", &operator.reason);
+                show("by", &operator.by);
+            }
             Self::BundleSwapped { version, digest, before } => {
                 show("version", version);
                 show("digest", digest);

@@ -10,7 +10,7 @@ use tollgate_engine::guardrail::{GuardId, Guards};
 use tollgate_engine::model::guardrail::KeyDimension;
 use tollgate_engine::model::{Field, Guardrail};
 
-use super::event::{Breaker, Event, GuardrailChange, KeyOf};
+use super::event::{Breaker, Event, GuardrailChange, KeyOf, Operator};
 
 /// The event that the engine speaks of. `None`: its guardrail is gone meanwhile.
 #[must_use]
@@ -32,13 +32,16 @@ pub fn of_engine(happened: &verdict::Event, guards: &Guards) -> Option<Event> {
             };
             let guardrail = guards.get(*guard)?.name.as_str().into();
             let key = key.as_ref().map(|key| key.display().into());
-            Some(Event::Guardrail { change, guardrail, key })
+            Some(Event::Guardrail { change, guardrail, key, operator: Operator::default() })
         }
     }
 }
 
 fn of_breaker(transition: Transition, of: KeyOf) -> Event {
-    let by_hand = |change, of: KeyOf| Event::Guardrail { change, guardrail: of.guardrail, key: Some(of.key) };
+    let by_hand = |change, of: KeyOf| {
+        let (guardrail, key, operator) = (of.guardrail, Some(of.key), Operator::default());
+        Event::Guardrail { change, guardrail, key, operator }
+    };
     let from = transition.from.name();
     match transition.to {
         BreakerState::Open => Event::Breaker { to: Breaker::Opened, from, of },
@@ -66,7 +69,8 @@ pub fn changes(before: &[Guardrail], after: &[Guardrail]) -> Vec<Event> {
     let mut old: HashMap<&str, &Guardrail> = before.iter().map(|one| (name(one), one)).collect();
     let mut events = Vec::new();
     let mut note = |change, guardrail: &Guardrail| {
-        events.push(Event::Guardrail { change, guardrail: name(guardrail).into(), key: None });
+        let (guardrail, operator) = (name(guardrail).into(), Operator::default());
+        events.push(Event::Guardrail { change, guardrail, key: None, operator });
     };
     for new in after {
         match old.remove(name(new)) {

@@ -17,8 +17,8 @@ mod refusals;
 mod subscription;
 
 pub use event::{
-    Approval, ApprovalState, Breaker, Event, GuardrailChange, KeyOf, Kind, Source, Stop, StopChange,
-    Triggered,
+    Approval, ApprovalState, Breaker, Event, GuardrailChange, KeyOf, Kind, Operator, Source, Stop,
+    StopChange, Triggered,
 };
 pub use filter::Filter;
 pub use guardrails::{changes, of_engine};

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use metrics::counter;
 use tokio::sync::{Semaphore, oneshot};
 use tonic::Status;
 
-use crate::telemetry::metrics::REQUESTS_SHED;
+use super::overload::refuse;
 
 /// The place for work of one serving thread.
 #[derive(Debug)]
@@ -29,8 +28,7 @@ impl Aside {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Status> {
         let Ok(place) = Arc::clone(&self.room).try_acquire_owned() else {
-            counter!(REQUESTS_SHED).increment(1);
-            return Err(Status::resource_exhausted("too many explanations are asked for at once; ask later"));
+            return Err(refuse("explanations", "too many explanations are asked for at once; ask later"));
         };
         let (give, given) = oneshot::channel();
         tokio::task::spawn_blocking(move || {

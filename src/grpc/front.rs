@@ -1,36 +1,37 @@
-//! In front of the generated services: finds the one that is meant, refuses what would otherwise
-//! be decoded for nothing, and gives the bound on messages the code and words of other bounds.
+//! In front of the generated services: finds the one that is meant, says how large its messages are,
+//! and refuses what would otherwise be decoded for nothing.
 
 use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Request, Response};
+use hyper::body::Incoming;
+use tonic::Status;
 use tonic::body::Body;
 use tonic::server::NamedService;
-use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt as _};
 use tower::Service;
 use tower::util::BoxCloneSyncService;
 
+use super::Generated;
+use super::answer::{Asked, Call};
+use super::authorize_stream::{self, Streams};
 use super::convert::Limits;
 use super::envoy::{self, Checks, RateLimits};
 use super::intake::Intake;
-use super::patience::{Flight, InFlight};
-use super::{Generated, later};
+use super::outgoing::{Held, Outgoing};
+use super::overload::{Gate, Patience, refuse};
 
 /// The most bytes of a message to the services that are asked now and then.
 pub(super) const RARE_BYTES: usize = 64 << 10;
 /// Requests that are not complete may hold as much as so many messages of the largest kind.
 const MESSAGES_HELD: usize = 4;
+/// And answers that are not read so many bytes.
+const ANSWERS_HELD: usize = 128 << 20;
 
 type Rare = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
-type Asked = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
-/// All services of one serving thread. It is cloned for each request.
-#[derive(Clone)]
+/// All services of one serving thread.
 pub(super) struct Front {
     /// Takes messages of the size of one request.
     single: Generated,
@@ -39,26 +40,88 @@ pub(super) struct Front {
     /// Takes small messages and answers with streams.
     streams: Generated,
     /// What Envoy asks, as often as others ask for decisions.
-    envoy: Arc<envoy::Servers>,
-    rare: Arc<[(&'static str, Rare)]>,
+    envoy: envoy::Servers,
+    many: Streams,
+    rare: Vec<(&'static str, Rare)>,
     intake: Arc<Intake>,
-    request_bytes: usize,
-    batch_bytes: usize,
+    held: Arc<Held>,
+    limits: Limits,
+    gate: Arc<Gate>,
+    longest: Duration,
+}
+
+/// Where a call goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    /// To one of our own rpcs with a short answer; `ends`: it ends something.
+    Single { most: usize, ends: bool },
+    /// To one whose request or answer is large.
+    Large { most: usize, field: &'static str, ends: bool },
+    /// To one that answers for a long time.
+    Stream,
+    /// To `AuthorizeStream`.
+    Many,
+    /// To what Envoy asks before it passes a request on, or (`check` is false) limits it.
+    Envoy { most: usize, check: bool },
+    /// To one of our own rpcs that there is not.
+    NoRpc,
+    /// To another service, by its place among them.
+    Rare(usize),
+    /// To a service that there is not.
+    NoService,
+}
+
+impl Route {
+    /// Whether its answers are large or many.
+    pub(super) const fn is_long(self) -> bool {
+        matches!(self, Self::Large { .. } | Self::Stream | Self::Many | Self::Rare(_))
+    }
+
+    /// Whether a call must have a message: one of ours that is not a stream of them.
+    pub(super) const fn needs_message(self) -> bool {
+        matches!(self, Self::Single { .. } | Self::Large { .. } | Self::Stream | Self::Envoy { .. })
+    }
+
+    /// How patient its callers are; `None`: they are always served. What tells others how the server
+    /// does, or follows it, must not fail when it has much to do.
+    pub(super) const fn patience(self) -> Option<Patience> {
+        match self {
+            Self::Single { ends, .. } | Self::Large { ends, .. } => {
+                Some(if ends { Patience::Long } else { Patience::Short })
+            }
+            Self::Many | Self::Envoy { .. } => Some(Patience::Short),
+            Self::Stream | Self::Rare(_) | Self::NoRpc | Self::NoService => None,
+        }
+    }
+
+    /// The most bytes of its message, and the name of what has too many.
+    pub(super) const fn message(self) -> (usize, &'static str) {
+        match self {
+            Self::Single { most, .. } | Self::Envoy { most, .. } => (most, "request"),
+            Self::Large { most, field, .. } => (most, field),
+            Self::Stream | Self::Many | Self::NoRpc | Self::Rare(_) | Self::NoService => {
+                (RARE_BYTES, "request")
+            }
+        }
+    }
 }
 
 impl Front {
-    /// Decisions, by a service with these limits.
-    pub(super) fn new(decisions: &Generated, envoy: envoy::Servers, limits: &Limits) -> Self {
-        let Limits { request_bytes, batch_bytes, .. } = *limits;
+    /// Decisions, by a service with these limits. A call may take so long.
+    pub(super) fn new(decisions: &Generated, streams: Streams, gate: Arc<Gate>, longest: Duration) -> Self {
+        let limits = streams.limits;
         Self {
-            single: decisions.clone().max_decoding_message_size(request_bytes),
-            batch: decisions.clone().max_decoding_message_size(batch_bytes),
+            single: decisions.clone().max_decoding_message_size(limits.request_bytes),
+            batch: decisions.clone().max_decoding_message_size(limits.batch_bytes),
             streams: decisions.clone().max_decoding_message_size(RARE_BYTES),
-            envoy: Arc::new(envoy),
-            rare: Arc::new([]),
-            intake: Arc::new(Intake::new(MESSAGES_HELD * batch_bytes.max(request_bytes))),
-            request_bytes,
-            batch_bytes,
+            envoy: envoy::Servers::new(&streams.plane, &limits),
+            rare: Vec::new(),
+            intake: Arc::new(Intake::new(MESSAGES_HELD * limits.batch_bytes.max(limits.request_bytes))),
+            held: Arc::new(Held::new(ANSWERS_HELD)),
+            many: streams,
+            limits,
+            gate,
+            longest,
         }
     }
 
@@ -73,108 +136,99 @@ impl Front {
             + 'static,
         S::Future: Send,
     {
-        let one = (S::NAME, BoxCloneSyncService::new(service));
-        self.rare = self.rare.iter().cloned().chain([one]).collect();
+        self.rare.push((S::NAME, BoxCloneSyncService::new(service)));
         self
     }
 
-    fn ask(&mut self, request: Request<Body>) -> Answer {
-        let flight = request.extensions().get().map(InFlight::start);
-        let path = request.uri().path();
-        let (service, rpc) = path.trim_start_matches('/').split_once('/').unwrap_or((path, ""));
-        if service == Generated::NAME {
-            let (generated, most, field) = match rpc {
-                "Authorize" | "Explain" | "Report" | "RetryDecision" | "Budget" => {
-                    (&mut self.single, self.request_bytes, "request")
-                }
-                "AuthorizeBatch" => (&mut self.batch, self.batch_bytes, "requests"),
-                "ReportBatch" => (&mut self.batch, self.batch_bytes, "reports"),
-                "WaitApproval" | "WatchEvents" => (&mut self.streams, RARE_BYTES, "request"),
-                _ => return Answer::refused(later::refusal(rpc)),
-            };
-            let metered = request.map(|body| Arc::clone(&self.intake).meter(body));
-            return Answer::Asked { asked: generated.call(metered), most, field, _flight: flight };
-        }
+    /// Who decides what is shed.
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// How long a call may take.
+    pub(super) const fn longest(&self) -> Duration {
+        self.longest
+    }
+
+    /// Counts what one call has on its way.
+    pub(super) fn outgoing(&self) -> Arc<Outgoing> {
+        Outgoing::new(&self.held)
+    }
+
+    /// Where a call with this path goes.
+    pub(super) fn route(&self, path: &str) -> Route {
+        let (service, rpc) = split(path);
         if service == Checks::NAME || service == RateLimits::NAME {
-            let is_check = service == Checks::NAME;
-            let metered = request.map(|body| Arc::clone(&self.intake).meter(body));
-            let asked = if is_check {
-                self.envoy.checks.clone().call(metered)
-            } else {
-                self.envoy.rate_limits.clone().call(metered)
-            };
-            return Answer::Asked { asked, most: self.request_bytes, field: "request", _flight: flight };
+            return Route::Envoy { most: self.limits.request_bytes, check: service == Checks::NAME };
         }
-        match self.rare.iter().find(|(name, _)| *name == service) {
-            Some((_, rare)) => Answer::Asked {
-                asked: Box::pin(rare.clone().call(request)),
-                most: RARE_BYTES,
-                field: "request",
-                _flight: flight,
-            },
-            None => Answer::refused(Status::unimplemented(format!(
-                "there is no service `{}` here; ask reflection for those there are",
-                service.escape_debug().take(64).collect::<String>()
-            ))),
+        if service != Generated::NAME {
+            let found = self.rare.iter().position(|(name, _)| *name == service);
+            return found.map_or(Route::NoService, Route::Rare);
+        }
+        let Limits { request_bytes, batch_bytes, .. } = self.limits;
+        let large = |most, field, ends| Route::Large { most, field, ends };
+        match rpc {
+            "Authorize" | "RetryDecision" | "Budget" => Route::Single { most: request_bytes, ends: false },
+            "Report" => Route::Single { most: request_bytes, ends: true },
+            "Explain" => large(request_bytes, "request", false),
+            "AuthorizeBatch" => large(batch_bytes, "requests", false),
+            "ReportBatch" => large(batch_bytes, "reports", true),
+            "AuthorizeStream" => Route::Many,
+            "WaitApproval" | "WatchEvents" => Route::Stream,
+            _ => Route::NoRpc,
         }
     }
-}
 
-impl Service<Request<Body>> for Front {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Answer;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // As generated services: always.
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        self.ask(request)
-    }
-}
-
-/// The answer of [`Front`].
-pub(super) enum Answer {
-    /// Without asking; taken when it is given.
-    Refused(Option<Box<Status>>),
-    /// From a service that takes so many bytes, which are named so; in flight until it is dropped.
-    Asked { asked: Asked, most: usize, field: &'static str, _flight: Option<Flight> },
-}
-
-impl Answer {
-    fn refused(status: Status) -> Self {
-        Self::Refused(Some(Box::new(status)))
-    }
-}
-
-impl Future for Answer {
-    type Output = Result<Response<Body>, Infallible>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.get_mut() {
-            Self::Refused(status) => match status.take() {
-                Some(status) => Poll::Ready(Ok(status.into_http())),
-                None => Poll::Pending,
-            },
-            Self::Asked { asked, most, field, .. } => {
-                let (most, field) = (*most, *field);
-                asked.as_mut().poll(cx).map_ok(|response| in_our_words(response, most, field))
+    /// Hands a call to its service.
+    ///
+    /// # Errors
+    /// Not only errors: whatever is answered at once.
+    #[expect(clippy::result_large_err, reason = "it is the answer of the call, and moved once")]
+    pub(super) fn ask(&self, call: Call) -> Result<Asked, Response<Body>> {
+        if matches!(call.route, Route::Large { .. } | Route::Many) && self.held.is_full() {
+            let why = "answers that nobody reads hold too much memory; read those that were asked for";
+            return Err(refuse("memory", why).into_http());
+        }
+        let meter =
+            |request: Request<Incoming>, line| request.map(|body| Arc::clone(&self.intake).meter(body, line));
+        let generated = match call.route {
+            Route::Envoy { check: true, .. } => {
+                return Ok(self.envoy.checks.clone().call(meter(call.request, call.line)));
             }
+            Route::Envoy { check: false, .. } => {
+                return Ok(self.envoy.rate_limits.clone().call(meter(call.request, call.line)));
+            }
+            Route::Single { .. } => &self.single,
+            Route::Large { most, .. } if most == self.limits.request_bytes => &self.single,
+            Route::Large { .. } => &self.batch,
+            Route::Stream => &self.streams,
+            Route::Many => return Err(authorize_stream::answer(&self.many, &self.intake, call)),
+            Route::Rare(place) => return self.ask_rare(place, call),
+            Route::NoRpc => {
+                let why = "there is no such rpc; ask reflection for those there are";
+                return Err(Status::unimplemented(why).into_http());
+            }
+            Route::NoService => return Err(no_service(call.request.uri().path())),
+        };
+        Ok(generated.clone().call(meter(call.request, call.line)))
+    }
+
+    #[expect(clippy::result_large_err, reason = "it is the answer of the call, and moved once")]
+    fn ask_rare(&self, place: usize, call: Call) -> Result<Asked, Response<Body>> {
+        match self.rare.get(place) {
+            Some((_, rare)) => Ok(Box::pin(rare.clone().call(call.request.map(Body::new)))),
+            None => Err(no_service(call.request.uri().path())),
         }
     }
 }
 
-/// Tonic answers OUT_OF_RANGE to a message that is too long. Where our services answer that, they
-/// say more in its details.
-fn in_our_words(response: Response<Body>, most: usize, field: &'static str) -> Response<Body> {
-    let headers = response.headers();
-    let code = headers.get(Status::GRPC_STATUS).map(|code| Code::from_bytes(code.as_bytes()));
-    if code != Some(Code::OutOfRange) || headers.contains_key(Status::GRPC_STATUS_DETAILS) {
-        return response;
-    }
-    let what = format!("the message has more than {most} bytes; send less, or several messages");
-    let details = ErrorDetails::with_bad_request_violation(field, &what);
-    Status::with_error_details(Code::InvalidArgument, what, details).into_http()
+/// The service and the rpc of a path.
+fn split(path: &str) -> (&str, &str) {
+    path.trim_start_matches('/').split_once('/').unwrap_or((path, ""))
+}
+
+fn no_service(path: &str) -> Response<Body> {
+    let service = split(path).0.escape_debug().take(64).collect::<String>();
+    let why = format!("there is no service `{service}` here; ask reflection for those there are");
+    Status::unimplemented(why).into_http()
 }

@@ -19,17 +19,20 @@ pub fn guarded<T>(
     rpc: &'static str,
     work: impl FnOnce() -> Result<T, Status>,
 ) -> Result<Response<T>, Status> {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(answer) => answer.map(Response::new),
-        Err(panic) => {
-            let panic = text(panic.as_ref());
-            tracing::error!(rpc, panic, "a request could not be decided; please report this");
-            counter!(REQUEST_PANICS).increment(1);
-            Err(Status::internal(
-                "the request could not be decided by a mistake of the server; its log says more",
-            ))
-        }
-    }
+    caught(rpc, work)?.map(Response::new)
+}
+
+/// The same of work whose outcome is no answer yet.
+///
+/// # Errors
+/// INTERNAL when it panics.
+pub fn caught<T>(rpc: &'static str, work: impl FnOnce() -> T) -> Result<T, Status> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let panic = text(panic.as_ref());
+        tracing::error!(rpc, panic, "a request could not be decided; please report this");
+        counter!(REQUEST_PANICS).increment(1);
+        Status::internal("the request could not be decided by a mistake of the server; its log says more")
+    })
 }
 
 fn text(panic: &(dyn Any + Send)) -> &str {

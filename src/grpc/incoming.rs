@@ -10,35 +10,31 @@ use std::task::{Context, Poll};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
 use tokio_stream::Stream;
-use tokio_util::sync::CancellationToken;
 
 use super::listen::{Accepted, Connection};
-use super::patience::Patient;
 use crate::tls::Door;
 
 /// A connection with its place among all.
 pub(super) type Arrival = (Accepted, OwnedSemaphorePermit);
+
+/// One that is to be served.
+pub(super) type Arrived = (Connection, OwnedSemaphorePermit);
 
 /// What a serving thread takes its connections from.
 pub(super) struct Incoming {
     arrivals: mpsc::Receiver<Arrival>,
     door: Option<Door>,
     /// Those that shake hands; nothing comes of who is not let in.
-    entering: JoinSet<Option<(Connection, OwnedSemaphorePermit)>>,
-    drain: CancellationToken,
+    entering: JoinSet<Option<Arrived>>,
 }
 
 impl Incoming {
-    pub(super) fn new(
-        arrivals: mpsc::Receiver<Arrival>,
-        door: Option<Door>,
-        drain: CancellationToken,
-    ) -> Self {
-        Self { arrivals, door, entering: JoinSet::new(), drain }
+    pub(super) fn new(arrivals: mpsc::Receiver<Arrival>, door: Option<Door>) -> Self {
+        Self { arrivals, door, entering: JoinSet::new() }
     }
 
     /// The connection, if it can be served at once; who has to shake hands begins to.
-    fn receive(&mut self, (accepted, place): Arrival) -> io::Result<Option<Patient>> {
+    fn receive(&mut self, (accepted, place): Arrival) -> io::Result<Option<Arrived>> {
         let connection = match (accepted, &self.door) {
             (Accepted::Unix(stream), _) => Connection::Unix(tokio::net::UnixStream::from_std(stream)?),
             (Accepted::Tcp(stream, Some(turn)), Some(door)) => {
@@ -51,23 +47,17 @@ impl Incoming {
             }
             (Accepted::Tcp(stream, _), _) => Connection::Tcp(tokio::net::TcpStream::from_std(stream)?),
         };
-        Ok(Some(self.patient(connection, place)))
-    }
-
-    fn patient(&self, connection: Connection, place: OwnedSemaphorePermit) -> Patient {
-        Patient::new(connection, self.drain.clone(), place)
+        Ok(Some((connection, place)))
     }
 }
 
 impl Stream for Incoming {
-    type Item = io::Result<Patient>;
+    type Item = io::Result<Arrived>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
             match self.entering.poll_join_next(cx) {
-                Poll::Ready(Some(Ok(Some((connection, place))))) => {
-                    return Poll::Ready(Some(Ok(self.patient(connection, place))));
-                }
+                Poll::Ready(Some(Ok(Some(arrived)))) => return Poll::Ready(Some(Ok(arrived))),
                 // It was not let in, and those who have to know do.
                 Poll::Ready(Some(_)) => continue,
                 Poll::Ready(None) | Poll::Pending => {}

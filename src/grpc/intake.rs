@@ -10,12 +10,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body::{Frame, SizeHint};
-use metrics::counter;
+use http_body::{Body, Frame, SizeHint};
 use tonic::Status;
-use tonic::body::Body;
 
-use crate::telemetry::metrics::REQUESTS_SHED;
+use super::line::Line;
+use super::overload::refuse;
 
 /// What each request may hold uncounted.
 const FREE_BYTES: usize = 16 << 10;
@@ -34,44 +33,69 @@ impl Intake {
     }
 
     /// Counts what comes in with this body.
-    pub(super) const fn meter(self: Arc<Self>, body: Body) -> Metered {
-        Metered { body, intake: self, received: 0, counted: 0 }
+    pub(super) const fn meter<B>(self: Arc<Self>, body: B, line: Arc<Line>) -> Metered<B> {
+        Metered { body, line, held: Holding::new(self), received: 0 }
     }
 
-    fn hold(&self, bytes: usize) -> Result<(), Status> {
-        let held = self.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if held <= self.most {
-            return Ok(());
+    fn hold(&self, bytes: usize) -> bool {
+        self.held.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.most
+    }
+}
+
+/// What one request holds.
+#[derive(Debug)]
+pub(super) struct Holding {
+    intake: Arc<Intake>,
+    counted: usize,
+}
+
+impl Holding {
+    pub(super) const fn new(intake: Arc<Intake>) -> Self {
+        Self { intake, counted: 0 }
+    }
+
+    /// Says how much it holds now. False when all together hold too much.
+    pub(super) fn is(&mut self, bytes: usize) -> bool {
+        let counted = bytes.saturating_sub(FREE_BYTES);
+        let before = std::mem::replace(&mut self.counted, counted);
+        if counted <= before {
+            self.intake.held.fetch_sub(before - counted, Ordering::Relaxed);
+            return true;
         }
-        counter!(REQUESTS_SHED).increment(1);
-        let most = self.most;
-        Err(Status::resource_exhausted(format!(
-            "requests that are not complete hold more than {most} bytes; send fewer at once"
-        )))
+        self.intake.hold(counted - before)
+    }
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        self.is(0);
     }
 }
 
 /// A body that is counted while it is held.
-pub(super) struct Metered {
-    body: Body,
-    intake: Arc<Intake>,
+pub(super) struct Metered<B> {
+    body: B,
+    line: Arc<Line>,
+    held: Holding,
     received: usize,
-    counted: usize,
 }
 
-impl Metered {
+impl<B> Metered<B> {
     fn count(&mut self, bytes: usize) -> Result<(), Status> {
         self.received += bytes;
-        let beyond = self.received.saturating_sub(FREE_BYTES) - self.counted;
-        if beyond == 0 {
+        if self.held.is(self.received) {
             return Ok(());
         }
-        self.counted += beyond;
-        self.intake.hold(beyond)
+        let most = self.held.intake.most;
+        let why = format!("requests that are not complete hold more than {most} bytes; send fewer at once");
+        Err(refuse("memory", why))
     }
 }
 
-impl http_body::Body for Metered {
+impl<B: Body<Data = Bytes> + Unpin> Body for Metered<B>
+where
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     type Data = Bytes;
     type Error = Status;
 
@@ -80,6 +104,10 @@ impl http_body::Body for Metered {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let polled = polled.map_err(|error| {
+            self.line.give_up();
+            Status::from_error(error.into())
+        });
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(data) = frame.data_ref()
             && let Err(shed) = self.count(data.len())
@@ -98,20 +126,15 @@ impl http_body::Body for Metered {
     }
 }
 
-impl Drop for Metered {
-    fn drop(&mut self) {
-        if self.counted > 0 {
-            self.intake.held.fetch_sub(self.counted, Ordering::Relaxed);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::overload::Gate;
     use super::*;
-    use http_body::Body as _;
+    use crate::clock::Clock;
+    use http_body_util::Full;
+    use std::time::Duration;
 
-    async fn next(body: &mut Metered) -> Result<usize, tonic::Code> {
+    async fn next(body: &mut Metered<Full<Bytes>>) -> Result<usize, tonic::Code> {
         let frame = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await;
         let frame = frame.expect("a frame").map_err(|status| status.code())?;
         Ok(frame.data_ref().map_or(0, Bytes::len))
@@ -120,7 +143,10 @@ mod tests {
     #[tokio::test]
     async fn only_large_requests_are_counted_and_shed() {
         let intake = Arc::new(Intake::new(100));
-        let body = |bytes: usize| Arc::clone(&intake).meter(Body::new("x".repeat(bytes)));
+        let line = Line::new(Arc::new(Gate::new(Duration::ZERO, Clock::system())));
+        let body = |bytes: usize| {
+            Arc::clone(&intake).meter(Full::new(Bytes::from(vec![0; bytes])), Arc::clone(&line))
+        };
         let (mut small, mut large, mut larger) =
             (body(FREE_BYTES), body(FREE_BYTES + 90), body(FREE_BYTES + 20));
         assert_eq!(next(&mut large).await, Ok(FREE_BYTES + 90));

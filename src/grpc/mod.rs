@@ -1,9 +1,11 @@
 //! The gRPC edge: translates, and decides nothing.
 
 pub mod admin;
+mod answer;
 mod aside;
 mod authorize;
 mod authorize_batch;
+mod authorize_stream;
 mod budget;
 pub mod convert;
 mod envoy;
@@ -13,8 +15,10 @@ pub mod guard;
 mod health;
 mod incoming;
 mod intake;
-pub mod later;
+mod line;
 mod listen;
+mod outgoing;
+mod overload;
 mod patience;
 mod report;
 mod retry_decision;
@@ -22,12 +26,13 @@ mod server;
 mod service;
 mod stream;
 mod traced;
+mod transport;
 mod wait_approval;
 mod watch_events;
 mod worker;
 
 pub use convert::Limits;
-pub use server::{Options, Server};
+pub use server::{Options, Overload, Server};
 
 use crate::pb::policy_decision_service_server::PolicyDecisionServiceServer;
 

@@ -1,78 +1,92 @@
-//! A connection that does not wait for ever: who connects must say something, and when the server
-//! drains, who has nothing in flight is let go.
+//! A connection that does not wait for ever: who connects must say something, who is written to must
+//! read, and when the server drains, who has nothing in flight is let go. And one that does not take
+//! more than its turn.
 
 use std::future::Future as _;
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use metrics::counter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
-use tonic::transport::server::Connected;
 
+use super::line::Line;
 use super::listen::Connection;
+use crate::telemetry::metrics::REQUESTS_SHED;
 
 /// The preface of HTTP/2 and the head of the SETTINGS behind it.
 const HANDSHAKE_BYTES: usize = 24 + 9;
-/// How long these may take.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// When draining: how long a connection must be quiet, with nothing in flight, to be closed.
 const QUIET: Duration = Duration::from_millis(500);
+/// What a connection may read before others have their turn.
+const TURN_BYTES: usize = 256 << 10;
 
-/// The requests of one connection that have no answer yet.
-#[derive(Clone, Debug, Default)]
-pub(super) struct InFlight(Arc<AtomicUsize>);
-
-/// One of them.
-#[derive(Debug)]
-pub(super) struct Flight(InFlight);
-
-impl InFlight {
-    /// Counts one more until the result is dropped.
-    pub(super) fn start(&self) -> Flight {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Flight(self.clone())
-    }
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
-    }
+/// How long a connection is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waits {
+    /// Until it begins to speak HTTP/2.
+    pub handshake: Duration,
+    /// Until it takes something of what is written.
+    pub stalled: Duration,
 }
 
 /// A connection with its patience.
 #[derive(Debug)]
 pub(super) struct Patient {
     connection: Connection,
-    in_flight: InFlight,
+    line: Arc<Line>,
     drain: Pin<Box<WaitForCancellationFutureOwned>>,
     draining: bool,
     timer: Pin<Box<Sleep>>,
+    waits: Waits,
     received: usize,
+    /// Of [`TURN_BYTES`].
+    turn: usize,
     /// Whether bytes went either way since the timer was set.
     moved: bool,
+    /// Runs while nothing can be written.
+    stalled: Option<Pin<Box<Sleep>>>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Patient {
     /// Must be called on the thread that serves it.
-    pub(super) fn new(connection: Connection, drain: CancellationToken, place: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(
+        connection: Connection,
+        line: Arc<Line>,
+        waits: Waits,
+        drain: CancellationToken,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
         Self {
             connection,
-            in_flight: InFlight::default(),
+            line,
             drain: Box::pin(drain.cancelled_owned()),
             draining: false,
-            timer: Box::pin(sleep(HANDSHAKE_TIME)),
+            timer: Box::pin(sleep(waits.handshake)),
+            waits,
             received: 0,
+            turn: 0,
             moved: false,
+            stalled: None,
             _place: place,
         }
+    }
+
+    /// Whether others come first: enough calls of this connection wait for their turn, or it has read
+    /// enough for one. It is looked at again after them.
+    fn gives_way(&mut self, cx: &Context<'_>) -> bool {
+        let gives_way = self.line.is_full() || self.turn >= TURN_BYTES;
+        if gives_way {
+            self.turn = 0;
+            cx.waker().wake_by_ref();
+        }
+        gives_way
     }
 
     /// Asked whenever the connection would wait; wakes it when the answer may have changed.
@@ -83,16 +97,24 @@ impl Patient {
         }
         match (self.received >= HANDSHAKE_BYTES, self.draining) {
             (true, false) => false,
-            (false, false) => self.timer.as_mut().poll(cx).is_ready(),
+            (false, false) => self.is_silent(cx),
             // Nobody has asked anything yet, and nobody shall.
             (false, true) => true,
             (true, true) => self.is_quiet(cx),
         }
     }
 
+    fn is_silent(&mut self, cx: &mut Context<'_>) -> bool {
+        let silent = self.timer.as_mut().poll(cx).is_ready();
+        if silent {
+            counter!(REQUESTS_SHED, "reason" => "silent").increment(1);
+        }
+        silent
+    }
+
     fn is_quiet(&mut self, cx: &mut Context<'_>) -> bool {
         while self.timer.as_mut().poll(cx).is_ready() {
-            if !self.moved && self.in_flight.0.load(Ordering::Relaxed) == 0 {
+            if !self.moved && self.line.in_flight() == 0 {
                 return true;
             }
             self.wait();
@@ -112,12 +134,18 @@ impl Patient {
         self.moved |= polled.is_ready();
         polled
     }
-}
 
-impl Connected for Patient {
-    type ConnectInfo = InFlight;
-    fn connect_info(&self) -> InFlight {
-        self.in_flight.clone()
+    fn written(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if polled.is_ready() {
+            self.stalled = None;
+        } else {
+            let timer = self.stalled.get_or_insert_with(|| Box::pin(sleep(self.waits.stalled)));
+            if timer.as_mut().poll(cx).is_ready() {
+                counter!(REQUESTS_SHED, "reason" => "stalled").increment(1);
+                return Poll::Ready(Err(ErrorKind::TimedOut.into()));
+            }
+        }
+        self.unless_over(cx, polled)
     }
 }
 
@@ -127,9 +155,22 @@ impl AsyncRead for Patient {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.line.is_over(cx.waker()) {
+            return Poll::Ready(Err(ErrorKind::ConnectionAborted.into()));
+        }
+        if self.gives_way(cx) {
+            return Poll::Pending;
+        }
         let before = into.filled().len();
         let polled = Pin::new(&mut self.connection).poll_read(cx, into);
-        self.received = self.received.saturating_add(into.filled().len() - before);
+        let read = into.filled().len() - before;
+        if read > 0 {
+            self.received = self.received.saturating_add(read);
+            self.turn += read;
+            self.line.read();
+        } else {
+            self.turn = 0;
+        }
         self.unless_over(cx, polled)
     }
 }
@@ -137,7 +178,7 @@ impl AsyncRead for Patient {
 impl AsyncWrite for Patient {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.connection).poll_write(cx, bytes);
-        self.unless_over(cx, polled)
+        self.written(cx, polled)
     }
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
@@ -145,7 +186,7 @@ impl AsyncWrite for Patient {
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.connection).poll_write_vectored(cx, parts);
-        self.unless_over(cx, polled)
+        self.written(cx, polled)
     }
     fn is_write_vectored(&self) -> bool {
         self.connection.is_write_vectored()

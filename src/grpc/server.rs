@@ -24,8 +24,6 @@ use crate::tls::Door;
 
 /// Connections that wait for one serving thread at most.
 const WAITING: usize = 64;
-/// Connections at one time; the next waits until one ends.
-const CONNECTIONS: usize = 10_000;
 /// After an error of the system (no file descriptors left) accepting rests that long.
 const REST: Duration = Duration::from_millis(50);
 
@@ -42,6 +40,8 @@ pub struct Options {
     pub threads: usize,
     /// The bounds on requests.
     pub limits: Limits,
+    /// The bounds on everybody together.
+    pub overload: Overload,
     /// Serve the admin service too, for who holds this token.
     pub admin: Option<Token>,
     /// What traces calls; `None`: nothing does.
@@ -58,9 +58,46 @@ impl Default for Options {
             uds_mode: 0o600,
             threads: 0,
             limits: Limits::default(),
+            overload: Overload::default(),
             admin: None,
             tracer: None,
             tls: None,
+        }
+    }
+}
+
+/// What is done when there is more to do than can be done, and to clients that take more than others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overload {
+    /// How long a call may wait for its turn while a thread has more to do than it can; zero: for ever.
+    pub wait: Duration,
+    /// How long a call may take to be read and answered.
+    pub request: Duration,
+    /// How long a client may take nothing of what is sent to it.
+    pub stalled: Duration,
+    /// How long a connection may take to begin.
+    pub handshake: Duration,
+    /// Connections at one time; the next waits until one ends.
+    pub connections: usize,
+    /// Calls at one time on one connection.
+    pub calls: u32,
+    /// Streams of requests at one time on one serving thread.
+    pub streams: usize,
+    /// Bytes of a list of headers.
+    pub header_bytes: u32,
+}
+
+impl Default for Overload {
+    fn default() -> Self {
+        Self {
+            wait: Duration::from_millis(10),
+            request: Duration::from_secs(30),
+            stalled: Duration::from_secs(30),
+            handshake: Duration::from_secs(10),
+            connections: 10_000,
+            calls: 1_024,
+            streams: 1_000,
+            header_bytes: 16 << 10,
         }
     }
 }
@@ -70,6 +107,7 @@ impl Default for Options {
 pub struct Server {
     plane: Arc<DataPlane>,
     limits: Limits,
+    overload: Overload,
     admin: Option<Token>,
     tracer: Option<Arc<Tracer>>,
     tls: Option<Door>,
@@ -91,6 +129,7 @@ impl Server {
         Ok(Self {
             plane,
             limits: options.limits,
+            overload: options.overload,
             admin: options.admin,
             tracer: options.tracer,
             tls: options.tls,
@@ -127,6 +166,7 @@ impl Server {
             let worker = Worker {
                 plane: Arc::clone(&self.plane),
                 limits: self.limits,
+                overload: self.overload,
                 admin: self.admin.clone(),
                 tracer: self.tracer.clone(),
                 tls: self.tls.clone(),
@@ -161,7 +201,7 @@ impl Server {
         let unix = |socket: &Socket| UnixListener::from_std(socket.listener.try_clone()?);
         let uds = self.uds.as_ref().map(unix).transpose()?;
         let mut turn = lines.iter().cycle();
-        let room = Arc::new(Semaphore::new(CONNECTIONS));
+        let room = Arc::new(Semaphore::new(self.overload.connections));
         loop {
             let place = tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),

@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use tokio_stream::Empty;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::aside::Aside;
 use super::convert::Limits;
 use super::guard::guarded;
-use super::later::refusal;
 use super::stream::Answers;
 use super::traced::Traces;
 use super::wait_approval::{self, Waiting};
@@ -32,7 +30,6 @@ pub(super) struct Service {
 }
 
 type Answer<T> = Result<Response<T>, Status>;
-type Nothing<T> = Empty<Result<T, Status>>;
 
 #[tonic::async_trait]
 impl PolicyDecisionService for Service {
@@ -59,13 +56,15 @@ impl PolicyDecisionService for Service {
         self.aside.work(explain).await?
     }
 
-    type AuthorizeStreamStream = Nothing<pb::AuthorizeStreamResponse>;
+    type AuthorizeStreamStream = Answers<pb::AuthorizeStreamResponse>;
 
+    /// [`super::front`] answers streams of requests before they come here: message by message, as
+    /// they are read below, one that is malformed would end all of them.
     async fn authorize_stream(
         &self,
         _: Request<Streaming<pb::AuthorizeStreamRequest>>,
     ) -> Answer<Self::AuthorizeStreamStream> {
-        Err(refusal("AuthorizeStream"))
+        Err(Status::internal("a stream of requests came past what answers it; please report this"))
     }
 
     async fn report(&self, rpc: Request<pb::ReportRequest>) -> Answer<pb::ReportResponse> {

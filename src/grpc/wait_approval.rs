@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::convert::approval;
+use super::overload::refuse;
 use super::stream::{Answers, until_drained};
 use crate::data_plane::DataPlane;
 use crate::data_plane::approvals::{News, Standing};
@@ -40,9 +41,9 @@ pub(super) fn answer(
         return Err(unknown(id));
     };
     let Ok(place) = Arc::clone(&waiting.0).try_acquire_owned() else {
-        return Err(Status::resource_exhausted(format!(
-            "{MOST_WAITING} callers wait for approvals already; ask Authorize again later instead"
-        )));
+        let why =
+            format!("{MOST_WAITING} callers wait for approvals already; ask Authorize again later instead");
+        return Err(refuse("streams", why));
     };
     let follow = Follow { news: WatchStream::new(news), decided: false, _place: place };
     Ok(until_drained(follow, drain))

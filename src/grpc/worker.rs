@@ -4,38 +4,30 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_stream::StreamExt as _;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_reflection::server::Builder as Reflection;
 
 use super::admin::{self, Token};
 use super::aside::Aside;
+use super::authorize_stream::Streams;
 use super::convert::Limits;
-use super::envoy;
 use super::front::{Front, RARE_BYTES};
 use super::incoming::{Arrival, Incoming};
+use super::line::Line;
+use super::overload::Gate;
+use super::patience::{Patient, Waits};
 use super::traced::Traces;
+use super::transport::{Bounds, Transport};
 use super::wait_approval::Waiting;
-use super::{Generated, service::Service};
+use super::{Generated, Overload, service::Service};
 use crate::data_plane::DataPlane;
 use crate::pb::{self, amplification, amplification::Allowance};
 use crate::telemetry::traces::Tracer;
 use crate::tls::Door;
-
-/// Requests in flight on one connection.
-const MAX_STREAMS: u32 = 1_024;
-/// What a client may send ahead on one stream, and on all streams of a connection.
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 4 << 20;
-/// A header list of metadata.
-const MAX_HEADER_BYTES: u32 = 16 << 10;
-/// After so long without a frame a peer is asked whether it still lives.
-const KEEPALIVE: Duration = Duration::from_secs(60);
-/// And after so long without an answer it does not.
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
-/// A request that is not all here after so long is given up.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How often a thread tells of the refusals that it counted.
 const TELLING: Duration = Duration::from_secs(1);
@@ -49,6 +41,7 @@ const EXPLANATIONS: usize = EXPLAINING + 4;
 pub(super) struct Worker<H> {
     pub plane: Arc<DataPlane>,
     pub limits: Limits,
+    pub overload: Overload,
     pub admin: Option<Token>,
     pub tracer: Option<Arc<Tracer>>,
     pub tls: Option<Door>,
@@ -62,35 +55,54 @@ impl<H: Health> Worker<H> {
     /// Serves until the drain is over.
     pub(super) fn run(self) -> anyhow::Result<()> {
         amplification::allow(allowance(&self.limits));
+        let gate = Arc::new(Gate::new(self.overload.wait, self.plane.clock().clone()));
+        let rested = Arc::clone(&gate);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(EXPLAINING)
+            .on_thread_unpark(move || rested.rested())
             .build()?;
-        let served = runtime.block_on(self.serve());
+        let served = runtime.block_on(self.serve(gate));
         // What is still in flight after the grace is cut off here.
         runtime.shutdown_background();
         served
     }
 
-    async fn serve(self) -> anyhow::Result<()> {
+    async fn serve(self, gate: Arc<Gate>) -> anyhow::Result<()> {
         // A token of its own: each connection and stream asks it, and threads should not meet there.
-        let (drain, grace) = (self.drain.child_token(), self.grace);
+        let (drain, grace, overload) = (self.drain.child_token(), self.grace, self.overload);
         // A service of its own: tonic clones the handle for each call, and a counter that all
         // cores share costs more than a decision.
         let (plane, limits, aside) = (self.plane, self.limits, Aside::new(EXPLANATIONS));
         let telling = tell_of_refusals(Arc::clone(&plane));
         let waiting = Waiting::default();
+        let streams = Streams {
+            plane: Arc::clone(&plane),
+            limits,
+            gate: Arc::clone(&gate),
+            drain: drain.clone(),
+            room: Arc::new(Semaphore::new(overload.streams)),
+        };
         let traces = Traces(self.tracer);
-        let service = Service { plane, limits, aside, waiting, traces, drain: drain.clone() };
-        let front = front(service, self.health, self.admin)?;
-        let incoming = Incoming::new(self.connections, self.tls, drain.clone());
+        let service =
+            Service { plane: Arc::clone(&plane), limits, aside, waiting, traces, drain: drain.clone() };
+        let front = Front::new(&Generated::new(service), streams, Arc::clone(&gate), overload.request);
+        let front = Arc::new(with_others(front, self.health, self.admin, &plane)?);
+        let bounds = Bounds {
+            calls: overload.calls,
+            header_bytes: overload.header_bytes,
+            stalled: overload.stalled,
+            request: overload.request,
+        };
+        let transport = Transport { front, bounds, drain: drain.clone(), calls: Arc::default() };
+        let incoming = Incoming::new(self.connections, self.tls);
         let overdue = async {
             drain.cancelled().await;
             tokio::time::sleep(grace).await;
         };
-        let served = transport().serve_with_incoming_shutdown(front, incoming, drain.cancelled());
+        let waits = Waits { handshake: overload.handshake, stalled: overload.stalled };
         tokio::select! {
-            served = served => Ok(served?),
+            () = serve_all(incoming, &gate, &transport, waits) => Ok(()),
             () = overdue => {
                 tracing::warn!("the grace period is over; requests in flight are cut off");
                 Ok(())
@@ -98,6 +110,31 @@ impl<H: Health> Worker<H> {
             never = telling => match never {},
         }
     }
+}
+
+/// Serves connections until the drain, and those that it has to their end.
+async fn serve_all(mut incoming: Incoming, gate: &Arc<Gate>, transport: &Transport, waits: Waits) {
+    let open = TaskTracker::new();
+    loop {
+        let next = tokio::select! {
+            () = transport.drain.cancelled() => break,
+            next = incoming.next() => next,
+        };
+        match next {
+            Some(Ok((connection, place))) => {
+                let line = Line::new(Arc::clone(gate));
+                let drain = transport.drain.clone();
+                let patient = Patient::new(connection, Arc::clone(&line), waits, drain, place);
+                open.spawn(transport.clone().serve(patient, line));
+            }
+            Some(Err(error)) => tracing::warn!(%error, "a connection could not be taken over"),
+            None => break,
+        }
+    }
+    // Nobody sends any more; those that wait are closed.
+    drop(incoming);
+    open.close();
+    open.wait().await;
 }
 
 /// A thread counts most refusals for itself. That they are told of when no other follows is done
@@ -115,12 +152,13 @@ const fn allowance(limits: &Limits) -> Allowance {
     Allowance::new(limits.batch_items, limits.context_values, texts)
 }
 
-fn front<H: Health>(
-    service: Service,
+/// Adds what is asked now and then.
+fn with_others<H: Health>(
+    front: Front,
     health: HealthServer<H>,
     admin: Option<Token>,
+    plane: &Arc<DataPlane>,
 ) -> anyhow::Result<Front> {
-    let (limits, plane) = (service.limits, Arc::clone(&service.plane));
     let reflection = || {
         let open = Reflection::configure()
             .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
@@ -130,25 +168,12 @@ fn front<H: Health>(
             None => open,
         }
     };
-    let front = Front::new(&Generated::new(service), envoy::Servers::new(&plane, &limits), &limits)
+    let front = front
         .with(health.max_decoding_message_size(RARE_BYTES))
         .with(reflection().build_v1()?.max_decoding_message_size(RARE_BYTES))
         .with(reflection().build_v1alpha()?.max_decoding_message_size(RARE_BYTES));
     Ok(match admin {
-        Some(token) => front.with(admin::guarded_by(token, plane)),
+        Some(token) => front.with(admin::guarded_by(token, Arc::clone(plane))),
         None => front,
     })
-}
-
-fn transport() -> tonic::transport::Server {
-    tonic::transport::Server::builder()
-        .timeout(REQUEST_TIMEOUT)
-        .max_concurrent_streams(MAX_STREAMS)
-        // Calls that are cancelled in a burst must not end the connection for all others.
-        .http2_max_pending_accept_reset_streams(Some(MAX_STREAMS as usize))
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .http2_max_header_list_size(MAX_HEADER_BYTES)
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
 }

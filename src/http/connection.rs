@@ -131,7 +131,12 @@ async fn serve(
     let Some((door, place)) = turn else {
         return speak(stream, Spoken::Http1, router, patience, stop).await;
     };
-    if let Some(stream) = door.enter(stream, place).await {
+    // Who has not come in yet has asked nothing: nobody waits for it at the end.
+    let entered = tokio::select! {
+        entered = door.enter(stream, place) => entered,
+        () = stop.cancelled() => None,
+    };
+    if let Some(stream) = entered {
         let two = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         let spoken = if two { Spoken::Http2 } else { Spoken::Http1 };
         speak(stream, spoken, router, patience, stop).await;

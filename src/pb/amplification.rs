@@ -13,7 +13,8 @@ use crate::pb::envoy::extensions::common::ratelimit::v3::RateLimitDescriptor;
 /// What a message holds, as far as lists matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// Field 1 is a request, perhaps many: `AuthorizeBatchRequest`, `ExplainRequest`.
+    /// Field 1 is a request, perhaps many: `AuthorizeBatchRequest`, `ExplainRequest`,
+    /// `AuthorizeStreamRequest`.
     Requests,
     /// Field 1 is a report, perhaps many: `ReportBatchRequest`.
     Reports,
@@ -182,7 +183,7 @@ impl Count {
 
 /// The next field: its number, and what it holds if that has a length. Groups (3 and 4) are
 /// refused: protobuf 3 has none, and what follows one would not be seen.
-fn field<'b>(bytes: &mut &'b [u8]) -> Option<(u64, Option<&'b [u8]>)> {
+pub fn field<'b>(bytes: &mut &'b [u8]) -> Option<(u64, Option<&'b [u8]>)> {
     let key = varint(bytes)?;
     let inner = match key & 7 {
         0 => {

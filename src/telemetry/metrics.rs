@@ -136,8 +136,8 @@ metrics! {
             "from": Open("an effect"),
             "to": Open("a stricter effect")
         ],
-        /// Requests that were refused because others held too much memory.
-        REQUESTS_SHED: Counter "tollgate_requests_shed_total" [],
+        /// What was shed so that others are served: calls, items of a stream and connections, by why.
+        REQUESTS_SHED: Counter "tollgate_requests_shed_total" ["reason": Of(&SHED_REASONS)],
         /// Requests that were answered INTERNAL because deciding them panicked.
         REQUEST_PANICS: Counter "tollgate_request_panics_total" [],
     }
@@ -278,6 +278,11 @@ metrics! {
     }
 }
 
+/// The values of `reason` in [`REQUESTS_SHED`]: calls and items that waited too long for their turn,
+/// that would have held too much memory, that came when enough streams or explanations were open, or
+/// were not done in time; clients that read nothing, gave up too much, or said nothing at all.
+pub const SHED_REASONS: [&str; 8] =
+    ["overloaded", "memory", "streams", "explanations", "late", "stalled", "resets", "silent"];
 /// The values of `reason` in [`LOG_DROPPED`].
 pub const LOG_REASONS: [&str; 6] = ["drop_newest", "drop_oldest", "refused", "too_large", "unsent", "queue"];
 /// The values of `result` in [`STATE_WRITES`].
@@ -328,7 +333,7 @@ mod tests {
     #[test]
     fn the_series_of_known_labels_are_all_their_combinations() {
         let series = |name| find(name).and_then(Metric::known_series);
-        assert_eq!(series(REQUESTS_SHED), Some(vec![String::new()]));
+        assert_eq!(series(REQUEST_PANICS), Some(vec![String::new()]));
         assert_eq!(series(OUTCOMES).unwrap()[1], r#"{arm="STABLE",status="FAILURE"}"#);
         assert_eq!(series(OUTCOMES).unwrap().len(), 3);
         assert_eq!(series(DECISIONS), None);

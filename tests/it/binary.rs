@@ -73,7 +73,12 @@ impl Serving {
 
     /// The same with its stdout led somewhere.
     pub fn start_into(folder: &Path, grpc: &str, args: &[&str], stdout: Stdio) -> Self {
-        let mut child = std::process::Command::new(BINARY)
+        Self::start_as(Path::new(BINARY), folder, grpc, args, stdout)
+    }
+
+    /// The same by another program, which becomes it.
+    pub fn start_as(program: &Path, folder: &Path, grpc: &str, args: &[&str], stdout: Stdio) -> Self {
+        let mut child = std::process::Command::new(program)
             .current_dir(folder)
             .args(["serve", "--grpc", grpc, "--metrics", "127.0.0.1:0", "--log-format", "json"])
             .args(args)
@@ -104,6 +109,14 @@ impl Serving {
         let address = |name: &str| started[name].as_str().unwrap().parse().unwrap();
         let http = started["http"].as_str().and_then(|address| address.parse().ok());
         Self { child, grpc: address("grpc"), metrics: address("metrics"), http, log, later }
+    }
+
+    /// The most memory that it ever held.
+    pub fn peak_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        kib << 10
     }
 
     pub fn signal(&self, name: &str) {

@@ -31,6 +31,35 @@ fn flags_win_over_the_environment_that_over_the_file_that_over_defaults() {
 }
 
 #[test]
+fn variables_of_open_telemetry_count_unless_ours_do_or_they_are_for_others() {
+    let folder = folder("otlp_service_name: gate\n");
+    let (ours, theirs) = ("TOLLGATE_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT");
+    let (general, special) = ("http://all:4317", "http://traces:4317");
+    for (variables, endpoint, warnings) in [
+        (vec![(theirs, general)], general, 0),
+        (vec![(theirs, general), ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", special)], special, 0),
+        (vec![(theirs, general), (ours, special)], special, 0),
+        (vec![(theirs, general), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")], "", 0),
+        (vec![(theirs, general), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")], general, 0),
+        (vec![(theirs, general), ("OTEL_SDK_DISABLED", "true")], "", 0),
+        (vec![(theirs, "collector:4317")], "", 1),
+    ] {
+        let args = ["config", "show", "-c", "tollgate.yaml", "--output", "json"];
+        let mut command = tollgate(folder.path(), &args);
+        for name in ["OTEL_SERVICE_NAME", "OTEL_SDK_DISABLED", "OTEL_TRACES_EXPORTER", theirs] {
+            command.env_remove(name);
+        }
+        let ended = ended(command.env("OTEL_SERVICE_NAME", "app").envs(variables.clone()));
+        let shown = ended.json();
+        assert_eq!(shown["otlp_endpoint"]["value"].as_str().unwrap_or_default(), endpoint, "{variables:?}");
+        // Above the file, as every variable, unless it is for others.
+        let for_others = shown["otlp_service_name"]["value"] == "gate";
+        assert_eq!(for_others, endpoint.is_empty() && warnings == 0, "{variables:?}");
+        assert_eq!(ended.stderr.matches(theirs).count(), warnings, "{ended:?}");
+    }
+}
+
+#[test]
 fn the_file_can_be_named_by_a_variable_and_paths_in_it_start_at_its_folder() {
     let folder = folder("bundle: policies/inbox.yaml\nuds: /run/t.sock\n");
     let path = folder.path().join("tollgate.yaml");

@@ -6,3 +6,7 @@ mod events;
 mod guarding;
 mod hostile;
 mod life;
+mod overload;
+mod rude;
+mod stream;
+mod wire;

@@ -6,6 +6,7 @@
 mod allocating;
 mod approvals;
 mod authzen;
+mod bench;
 mod binary;
 mod check;
 mod cli;

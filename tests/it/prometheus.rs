@@ -341,7 +341,7 @@ fn the_metrics_that_the_design_names_are_there() {
         ("tollgate_bundle_info", "version,digest,arm"),
         ("tollgate_bundle_age_seconds", ""),
         ("tollgate_bundle_swap_duration_seconds", ""),
-        ("tollgate_requests_shed_total", ""),
+        ("tollgate_requests_shed_total", "reason"),
         ("tollgate_decision_log_dropped_total", "reason"),
         ("tollgate_shadow_flips_total", "from,to"),
         ("policy_error_rate_5m", ""),

@@ -77,14 +77,28 @@ impl Served {
     }
 
     pub fn start_with(plane: Arc<DataPlane>, uds: Option<PathBuf>, grace: Duration) -> Self {
-        let tcp = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
-        let options = grpc::Options { tcp, uds, threads: 2, ..grpc::Options::default() };
+        // How long a machine with other work lets requests wait is none of these tests' matter.
+        let overload = grpc::Overload { wait: Duration::ZERO, ..grpc::Overload::default() };
+        Self::start_as(plane, grpc::Options { uds, threads: 2, overload, ..grpc::Options::default() }, grace)
+    }
+
+    /// One that listens on a port of the system's choice besides.
+    pub fn start_as(plane: Arc<DataPlane>, mut options: grpc::Options, grace: Duration) -> Self {
+        options.tcp = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
         let server = Server::bind(options, Arc::clone(&plane)).unwrap();
         let addr = server.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let stop = shutdown.clone();
         let run = move || server.run(stop, grace);
         Self { plane, addr, shutdown, thread: Some(std::thread::spawn(run)) }
+    }
+
+    /// One with this bundle, a single serving thread and these bounds.
+    pub fn bounded(bundle: &str, overload: grpc::Overload) -> Self {
+        let plane = plane();
+        install(&plane, bundle);
+        let options = grpc::Options { threads: 1, overload, ..grpc::Options::default() };
+        Self::start_as(plane, options, Duration::from_secs(5))
     }
 
     /// One with [`BUNDLE`].

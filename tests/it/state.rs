@@ -1,6 +1,7 @@
 //! What outlives a process: limits, budgets and open decisions, over clean ends, kills, damage and
 //! disks that fail.
 
+mod bad_disk;
 pub mod client;
 mod kills;
 

@@ -3,6 +3,7 @@
 mod authority;
 mod cleartext;
 mod hostile;
+mod http;
 mod mutual;
 mod plain;
 mod reload;

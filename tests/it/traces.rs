@@ -18,7 +18,7 @@ use serde_json::json;
 use tokio_stream::wrappers::TcpListenerStream;
 use tollgate::pb;
 use tollgate::pb::policy_decision_service_client::PolicyDecisionServiceClient as Client;
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Identity, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
 use crate::binary::{Serving, run};
@@ -68,12 +68,20 @@ impl TraceService for Collector {
 
 impl Collector {
     async fn start(self) -> SocketAddr {
+        self.start_with(None).await
+    }
+
+    async fn start_with(self, tls: Option<ServerTlsConfig>) -> SocketAddr {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let service = TraceServiceServer::new(self);
         let incoming = TcpListenerStream::new(listener);
         tokio::spawn(async move {
-            tonic::transport::Server::builder().serve_with_incoming(service, incoming).await
+            let mut server = tonic::transport::Server::builder();
+            if let Some(tls) = tls {
+                server = server.tls_config(tls).unwrap();
+            }
+            server.serve_with_incoming(service, incoming).await
         });
         address
     }
@@ -210,6 +218,25 @@ async fn traces_that_begin_here_have_no_parent_and_the_last_ones_are_sent() {
         (got.span.parent_span_id.len(), got.span.trace_id.len(), got.service.as_str()),
         (0, 16, "tollgate")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_is_spoken_to_by_tls_if_its_certificate_is_good() {
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let identity = Identity::from_pem(own.cert.pem(), own.signing_key.serialize_pem());
+    let collector = Collector::default();
+    let address = collector.clone().start_with(Some(ServerTlsConfig::new().identity(identity))).await;
+    let endpoint = format!("https://localhost:{}", address.port());
+    for (authority, taken) in [(other, 0), (own, 1)] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("ca.pem"), authority.cert.pem()).unwrap();
+        let mut serving = start(folder.path(), &["--otlp-endpoint", &endpoint, "--otlp-ca-file", "ca.pem"]);
+        client(&serving).await.authorize(request("send", json!({}))).await.unwrap();
+        serving.signal("TERM");
+        assert_eq!(serving.wait().code(), Some(0));
+        assert_eq!(collector.spans(taken).await.len(), taken);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

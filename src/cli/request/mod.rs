@@ -5,6 +5,8 @@
 mod overlay;
 mod wire;
 
+pub use wire::to_wire;
+
 use super::exit::{Exit, Failure, OrExit as _};
 use super::findings::{self, Source};
 use super::output;
@@ -131,6 +133,11 @@ const LIMITS: Limits = Limits {
 };
 
 impl RequestFlags {
+    /// Those of a document alone: a file, `-`, or JSON itself.
+    pub fn of_document(document: &str, dry_run: bool) -> Self {
+        Self { request: Some(document.into()), dry_run, ..Self::default() }
+    }
+
     /// The request that is decided here, within the usual bounds; what is wrong with it is shown on
     /// stderr.
     ///
@@ -167,7 +174,7 @@ impl RequestFlags {
             list_items: usual.list_items * 10,
             grants: usual.grants,
         };
-        self.read_within(&widest, reader).map(|request| wire::to_wire(&request))
+        self.read_within(&widest, reader).map(|request| to_wire(&request))
     }
 
     fn read_within(&self, bounds: &RequestBounds, reader: Reader) -> Result<RequestDocument, Failure> {

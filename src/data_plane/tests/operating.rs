@@ -265,7 +265,7 @@ fn whoever_follows_the_events_is_told() {
             let recorded = events.next().await.unwrap().unwrap();
             let mut line = recorded.event.kind().name().to_owned();
             recorded.event.each_field(&mut |name, text| {
-                if matches!(name, "key" | "selector" | "effect" | "by") {
+                if matches!(name, "key" | "selector" | "effect" | "by" | "reason") {
                     line += &format!(" {text}");
                 }
             });
@@ -276,12 +276,12 @@ fn whoever_follows_the_events_is_told() {
     assert_eq!(
         told,
         [
-            "guardrail.forced_open",
-            "guardrail.reset a/",
-            "stop.set {tenants: a} DENY ada",
-            "stop.cleared {tenants: a} DENY bob",
-            "stop.set {} ALLOW ada",
-            "stop.expired {} ALLOW",
+            "guardrail.forced_open drill ada",
+            "guardrail.reset a/ drill ada",
+            "stop.set {tenants: a} DENY drill ada",
+            "stop.cleared {tenants: a} DENY drill bob",
+            "stop.set {} ALLOW drill ada",
+            "stop.expired {} ALLOW drill",
         ]
     );
 }

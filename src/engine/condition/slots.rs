@@ -126,6 +126,12 @@ impl SlotTable {
         !self.usage.is_empty()
     }
 
+    /// What a slot holds; it is searched for.
+    #[must_use]
+    pub fn path(&self, slot: SlotId) -> Option<&Path> {
+        self.names.iter().find(|(_, own)| **own == slot).map(|(path, _)| path)
+    }
+
     /// The slot of a path into the request; the same path has one slot.
     pub fn intern(&mut self, path: &Path) -> SlotId {
         if let Some(slot) = self.names.get(path) {

@@ -35,16 +35,27 @@ fn is_utf16(bytes: &[u8]) -> bool {
     }
 }
 
-/// YAML and JSON allow none of them raw, and a reason is shown on terminals.
+/// YAML and JSON allow none of them raw, and a reason is shown on terminals. A carriage return alone is a
+/// line's end to YAML and to nothing else: no place behind it would be right, and a terminal shows the rest
+/// over what stands before it.
 fn refuse_control_characters(text: &str, file: u16, found: &mut Findings) -> Option<()> {
-    let raw = |b: &u8| *b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r');
-    let Some(at) = text.as_bytes().iter().position(raw) else {
+    let bytes = text.as_bytes();
+    let lone = |at: usize| bytes.get(at + 1) != Some(&b'\n');
+    let raw = |(at, b): (usize, &u8)| match b {
+        b'\t' | b'\n' => false,
+        b'\r' => lone(at),
+        b => *b < 0x20,
+    };
+    let Some(at) = bytes.iter().enumerate().position(raw) else {
         return Some(());
     };
     let byte = text.as_bytes().get(at).copied().unwrap_or_default();
     let place = end_of(text.get(..at).unwrap_or_default(), file);
     let (message, remedy) = if byte == 0 {
         ("a NUL byte".to_owned(), "remove it".to_owned())
+    } else if byte == b'\r' {
+        let remedy = "end lines with a line feed, with or without a carriage return before it";
+        ("a carriage return without a line feed".to_owned(), remedy.to_owned())
     } else {
         let message = format!("the control character 0x{byte:02x}");
         (message, format!("remove it, or write `\"\\u00{byte:02x}\"`"))

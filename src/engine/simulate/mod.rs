@@ -5,6 +5,7 @@
 
 pub mod answer;
 mod answer_guardrails;
+mod boundary;
 mod breakers;
 pub mod coverage;
 pub mod crew;
@@ -29,6 +30,7 @@ mod tests;
 mod why;
 pub mod world;
 
+pub use boundary::Boundaries;
 pub use coverage::{Coverage, Gaps, Missing, OneSided};
 pub use crew::{Crew, InTurn};
 pub use expect::{Expected, Mismatch};

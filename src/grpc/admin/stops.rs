@@ -9,9 +9,9 @@ use uuid::Uuid;
 
 use crate::data_plane::DataPlane;
 use crate::data_plane::stops::{LONGEST, MOST_STOPS, NewStop, NotSet, SHORTEST};
-use crate::grpc::convert::Violations;
 use crate::grpc::convert::operate::{check_text, stop};
 use crate::grpc::convert::violation::Place;
+use crate::grpc::convert::{Violations, signed_nanos};
 use crate::pb;
 
 pub(super) fn set(plane: &DataPlane, sent: &pb::SetStopRequest) -> Result<pb::SetStopResponse, Status> {
@@ -39,8 +39,11 @@ pub(super) fn set(plane: &DataPlane, sent: &pb::SetStopRequest) -> Result<pb::Se
             None
         }
     };
-    let ttl = sent.ttl.as_ref().and_then(span).filter(|ttl| (SHORTEST..=LONGEST).contains(ttl));
-    if ttl.is_none() {
+    let nanos = sent.ttl.as_ref().map(|ttl| signed_nanos(ttl, "ttl", &mut wrong));
+    let ttl = nanos.flatten().and_then(|nanos| u64::try_from(nanos).ok()).map(Span::from_nanos);
+    let ttl = ttl.filter(|ttl| (SHORTEST..=LONGEST).contains(ttl));
+    // What is no duration at all was said already.
+    if ttl.is_none() && nanos != Some(None) {
         wrong.add(Place::Field("ttl"), "is needed: from `1s` to 30 days (`2592000s`)");
     }
     let (Some(effect), Some(ttl), true) = (effect, ttl, wrong.is_empty()) else {
@@ -81,11 +84,6 @@ pub(super) fn clear(plane: &DataPlane, sent: &pb::ClearStopRequest) -> Result<pb
     }
 }
 
-fn span(duration: &prost_types::Duration) -> Option<Span> {
-    let nanos = std::time::Duration::try_from(*duration).ok()?.as_nanos();
-    u64::try_from(nanos).ok().map(Span::from_nanos)
-}
-
 /// What is wrong with a selector, in the words in which it is said of a bundle.
 fn unreadable(findings: &[Finding]) -> Violations {
     let mut wrong = Violations::default();
@@ -96,4 +94,32 @@ fn unreadable(findings: &[Finding]) -> Violations {
         wrong.add(Place::Field("selector"), what);
     }
     wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::data_plane::Options;
+    use prost_types::Duration;
+    use tollgate_engine::time::WallTime;
+
+    #[test]
+    fn a_time_to_live_is_a_duration_of_protobuf() {
+        let plane = DataPlane::new(Options::default(), Clock::manual(WallTime::from_nanos(0))).unwrap();
+        let set = |ttl| {
+            let (selector, reason) = ("{}".to_owned(), "drill".to_owned());
+            let sent = pb::SetStopRequest { selector, reason, effect: 1, ttl, ..Default::default() };
+            set(&plane, &sent).map_or_else(|refused| refused.message().to_owned(), |_| String::new())
+        };
+        let of = |seconds, nanos| Some(Duration { seconds, nanos });
+        assert_eq!(set(of(1, 5)), "");
+        for ttl in [None, of(0, 999_999_999), of(-1, 0), of(2_592_000, 1), of(i64::MAX, 0)] {
+            assert_eq!(set(ttl), "`ttl` is needed: from `1s` to 30 days (`2592000s`)", "{ttl:?}");
+        }
+        for (seconds, nanos) in [(2, -1), (2, 1_000_000_000), (-2, 1)] {
+            let want = format!("`ttl` is {seconds} s and {nanos} ns; send seconds and nanos of one sign");
+            assert!(set(of(seconds, nanos)).starts_with(&want), "{}", set(of(seconds, nanos)));
+        }
+    }
 }

@@ -57,11 +57,24 @@ pub(super) fn span(sent: Option<&Duration>, field: &'static str, wrong: &mut Vio
 
 /// What is left of the caller's time: of time that is over nothing is left, and more than can be
 /// told is the most that can.
-pub(super) fn time_left(sent: Option<&Duration>) -> Option<Span> {
-    let Duration { seconds, nanos } = *sent?;
-    let total = i128::from(seconds) * i128::from(NANOS_PER_SECOND) + i128::from(nanos);
+pub(super) fn time_left(sent: Option<&Duration>, wrong: &mut Violations) -> Option<Span> {
+    let total = signed(sent?, "time_left", wrong)?;
     let most = i128::from(MAX_SECONDS) * i128::from(NANOS_PER_SECOND);
     u64::try_from(total.clamp(0, most)).ok().map(Span::from_nanos)
+}
+
+/// A duration that may be negative, in nanoseconds; `None` where it is none by the rules of protobuf.
+pub fn signed(sent: &Duration, field: &'static str, wrong: &mut Violations) -> Option<i128> {
+    let Duration { seconds, nanos } = *sent;
+    let is_one_sign = seconds == 0 || nanos == 0 || seconds.is_negative() == nanos.is_negative();
+    if is_one_sign && u64::from(nanos.unsigned_abs()) < NANOS_PER_SECOND {
+        return Some(i128::from(seconds) * i128::from(NANOS_PER_SECOND) + i128::from(nanos));
+    }
+    let what = format!(
+        "is {seconds} s and {nanos} ns; send seconds and nanos of one sign, and less than a second of nanos"
+    );
+    wrong.add(Place::Field(field), what);
+    None
 }
 
 #[cfg(test)]
@@ -69,19 +82,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_left_is_never_refused() {
+    fn time_left_may_be_over_and_may_be_endless() {
         let most = 1_000_000_000 * NANOS_PER_SECOND;
         for (seconds, nanos, want) in [
-            (1, 5, NANOS_PER_SECOND + 5),
-            (0, -1, 0),
-            (-3, 0, 0),
-            (i64::MIN, i32::MIN, 0),
-            (1_000_000_001, 0, most),
-            (i64::MAX, i32::MAX, most),
+            (1, 5, Some(NANOS_PER_SECOND + 5)),
+            (0, -1, Some(0)),
+            (-3, 0, Some(0)),
+            (-3, -999_999_999, Some(0)),
+            (1_000_000_001, 0, Some(most)),
+            (i64::MAX, 999_999_999, Some(most)),
+            // What is no duration of protobuf says nothing about the time that is left.
+            (1, -1, None),
+            (-1, 1, None),
+            (0, 1_000_000_000, None),
+            (0, -1_000_000_000, None),
+            (i64::MIN, i32::MIN, None),
+            (i64::MAX, i32::MAX, None),
         ] {
-            let left = time_left(Some(&Duration { seconds, nanos }));
-            assert_eq!(left.map(Span::nanos), Some(want), "{seconds} s {nanos} ns");
+            let mut wrong = Violations::default();
+            let left = time_left(Some(&Duration { seconds, nanos }), &mut wrong);
+            assert_eq!(left.map(Span::nanos), want, "{seconds} s {nanos} ns");
+            assert_eq!(wrong.is_empty(), want.is_some(), "{seconds} s {nanos} ns");
         }
-        assert_eq!(time_left(None), None);
+        assert_eq!(time_left(None, &mut Violations::default()), None);
     }
 }

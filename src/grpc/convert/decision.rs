@@ -14,21 +14,16 @@ use crate::pb;
 #[must_use]
 pub fn response(answer: &Answer<'_>) -> pb::AuthorizeResponse {
     let decision = &answer.decision;
-    let (effect, next_action) = match decision.answer {
-        Effect::Allow(_) => (pb::Effect::Allow, pb::NextAction::Proceed),
-        Effect::Deny(_) => (pb::Effect::Deny, pb::NextAction::None),
-        Effect::RequireApproval(_) => (pb::Effect::RequireApproval, pb::NextAction::RequestApproval),
-        Effect::Throttle(_) => (pb::Effect::Throttle, pb::NextAction::Retry),
-    };
+    let (effect, disposition, next_action) = numbers(&decision.answer);
     pb::AuthorizeResponse {
         decision_id: answer.decision_id.to_string(),
         request_id: answer.request_id.to_owned(),
-        effect: effect.into(),
-        disposition: disposition(&decision.answer).into(),
+        effect,
+        disposition,
         reason_code: decision.reason_code.number(),
         reason: decision.reason.to_owned(),
         rule_id: decision.rule.map(|rule| rule.as_str().to_owned()).unwrap_or_default(),
-        next_action: next_action.into(),
+        next_action,
         obligations: obligations(&decision.answer),
         approval: answer.approval.as_ref().map(approval),
         bundle: Some(bundle(answer.arm, answer.bundle, decision.environment)),
@@ -41,15 +36,21 @@ pub fn response(answer: &Answer<'_>) -> pb::AuthorizeResponse {
     }
 }
 
-const fn disposition(effect: &Effect<'_>) -> pb::Disposition {
-    match effect {
-        Effect::Deny(Disposition::Raise) => pb::Disposition::Raise,
-        Effect::Deny(Disposition::Drop) => pb::Disposition::Drop,
-        Effect::Allow(_) | Effect::RequireApproval(_) | Effect::Throttle(_) => pb::Disposition::Unspecified,
-    }
+/// The effect, the disposition and the next action, by their numbers.
+pub(super) fn numbers(effect: &Effect<'_>) -> (i32, i32, i32) {
+    let (effect, disposition, next_action) = match effect {
+        Effect::Allow(_) => (pb::Effect::Allow, pb::Disposition::Unspecified, pb::NextAction::Proceed),
+        Effect::Deny(Disposition::Raise) => (pb::Effect::Deny, pb::Disposition::Raise, pb::NextAction::None),
+        Effect::Deny(Disposition::Drop) => (pb::Effect::Deny, pb::Disposition::Drop, pb::NextAction::None),
+        Effect::RequireApproval(_) => {
+            (pb::Effect::RequireApproval, pb::Disposition::Unspecified, pb::NextAction::RequestApproval)
+        }
+        Effect::Throttle(_) => (pb::Effect::Throttle, pb::Disposition::Unspecified, pb::NextAction::Retry),
+    };
+    (effect.into(), disposition.into(), next_action.into())
 }
 
-fn obligations(effect: &Effect<'_>) -> Option<pb::Obligations> {
+pub(super) fn obligations(effect: &Effect<'_>) -> Option<pb::Obligations> {
     let Effect::Allow(Obligations { mode, limits, timeout, retry }) = effect else { return None };
     Some(pb::Obligations {
         mode: (*mode).to_owned(),
@@ -59,7 +60,7 @@ fn obligations(effect: &Effect<'_>) -> Option<pb::Obligations> {
     })
 }
 
-const fn retry_after(effect: &Effect<'_>) -> Option<Duration> {
+pub(super) const fn retry_after(effect: &Effect<'_>) -> Option<Duration> {
     match effect {
         Effect::Throttle(wait) => Some(duration(*wait)),
         Effect::Allow(_) | Effect::Deny(_) | Effect::RequireApproval(_) => None,
@@ -94,16 +95,19 @@ pub(super) fn approval(open: &OpenApproval<'_>) -> pb::Approval {
 /// Which bundle an answer comes from, as it travels.
 #[must_use]
 pub fn bundle(arm: Arm, bundle: Option<BundleRef<'_>>, environment: &str) -> pb::BundleInfo {
-    let arm = match arm {
-        Arm::Stable => pb::Arm::Stable,
-        Arm::Builtin => pb::Arm::Builtin,
-    };
     pb::BundleInfo {
         version: bundle.map(|bundle| bundle.version.to_owned()).unwrap_or_default(),
         digest: bundle.map(|bundle| bundle.digest.to_owned()).unwrap_or_default(),
-        arm: arm.into(),
+        arm: arm_number(arm),
         stale: bundle.is_some_and(|bundle| bundle.stale),
         environment: environment.to_owned(),
+    }
+}
+
+pub(super) fn arm_number(arm: Arm) -> i32 {
+    match arm {
+        Arm::Stable => pb::Arm::Stable.into(),
+        Arm::Builtin => pb::Arm::Builtin.into(),
     }
 }
 

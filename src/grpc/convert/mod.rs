@@ -13,10 +13,13 @@ pub mod report;
 pub mod request;
 pub mod trace;
 pub mod violation;
+mod wire;
 
+pub use amount::signed as signed_nanos;
 pub use decision::response;
 pub use request::Checked;
 pub use violation::Violations;
+pub use wire::append;
 
 /// The bounds on what callers send (design 1.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -86,24 +86,18 @@ pub fn attempt(sent: &pb::RetryDecisionRequest, limits: &Limits) -> Result<Attem
         code(&error.code, "error.code", limits, &mut wrong);
         text(&error.message, "error.message", limits.string_bytes, &mut wrong);
     }
+    let hint = error.and_then(|error| error.retry_after.as_ref());
+    let hint = hint.and_then(|sent| amount::signed(sent, "error.retry_after", &mut wrong)).map(hint_of);
+    let time_left = amount::time_left(sent.time_left.as_ref(), &mut wrong);
     match kind {
-        Some(kind) if wrong.is_empty() => Ok(Attempt {
-            kind,
-            hint: error.and_then(|error| error.retry_after.as_ref()).map(hint),
-            number: sent.attempt,
-            time_left: amount::time_left(sent.time_left.as_ref()),
-        }),
+        Some(kind) if wrong.is_empty() => Ok(Attempt { kind, hint, number: sent.attempt, time_left }),
         _ => Err(wrong),
     }
 }
 
-/// A hint that is negative or cannot be read refuses; one that is too long to be told is as long
-/// as can be.
-fn hint(sent: &prost_types::Duration) -> Hint {
-    const NANOS_PER_SECOND: i128 = 1_000_000_000;
-    let readable = i128::from(sent.nanos).abs() < NANOS_PER_SECOND;
-    let nanos = i128::from(sent.seconds) * NANOS_PER_SECOND + i128::from(sent.nanos);
-    if !readable || nanos < 0 {
+/// A hint that is negative refuses; one that is too long to be told is as long as can be.
+fn hint_of(nanos: i128) -> Hint {
+    if nanos < 0 {
         return Hint::Refuses;
     }
     Hint::After(Span::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))

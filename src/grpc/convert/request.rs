@@ -55,7 +55,7 @@ impl Checked {
             kind: kind(sent.action.as_ref().map_or(0, |action| action.kind), wrong),
             phase: phase(sent.phase, wrong),
             estimate: amount::estimate(sent.estimate.as_ref(), wrong),
-            time_left: amount::time_left(sent.time_left.as_ref()),
+            time_left: amount::time_left(sent.time_left.as_ref(), wrong),
             subject: sent.subject.take().unwrap_or_default(),
             action: sent.action.take().unwrap_or_default(),
             context: sent.context.take().unwrap_or_default(),

@@ -114,6 +114,33 @@ fn what_is_within_the_bounds_passes() {
 }
 
 #[test]
+fn what_is_no_duration_by_the_rules_of_protobuf_is_refused_everywhere() {
+    for (seconds, nanos) in [(1, -1), (-1, 1), (0, 1_000_000_000), (0, -1_000_000_000), (i64::MIN, i32::MIN)]
+    {
+        let bad = Some(prost_types::Duration { seconds, nanos });
+        let said = |place: &str, complaint: String| {
+            assert!(
+                complaint.contains(&format!("`{place}` is {seconds} s and {nanos} ns")),
+                "{place}: {complaint}"
+            );
+        };
+        said("time_left", complaint(pb::AuthorizeRequest { time_left: bad, ..named("a") }));
+        let estimate = Some(pb::Estimate { duration: bad, ..Default::default() });
+        said("estimate.duration", complaint(pb::AuthorizeRequest { estimate, ..named("a") }));
+        let id = "01a1fdfa-85bb-719f-a4c7-c719ba5cf1f4".to_owned();
+        let report = pb::ReportRequest { decision_id: id, status: 1, duration: bad, ..Default::default() };
+        said("duration", super::report::report(&report, &Limits::default()).unwrap_err().to_string());
+        let error = |retry_after| pb::ActionError { kind: 1, retry_after, ..Default::default() };
+        let asked = |error, time_left| {
+            let asked = pb::RetryDecisionRequest { error: Some(error), time_left, ..Default::default() };
+            super::report::attempt(&asked, &Limits::default()).unwrap_err().to_string()
+        };
+        said("error.retry_after", asked(error(bad), None));
+        said("time_left", asked(error(None), bad));
+    }
+}
+
+#[test]
 fn a_value_without_a_kind_is_refused() {
     for value in [None, Some(pb::Value { kind: None })] {
         let context = pb::Struct { fields: vec![pb::Entry { key: "a".into(), value }] };

@@ -158,12 +158,3 @@ async fn a_bad_request_is_told_field_by_field() {
     let nothing = client.explain(pb::ExplainRequest::default()).await.unwrap_err();
     assert_eq!(nothing.message(), "`request` is required; send what is to be explained");
 }
-
-#[tokio::test]
-async fn what_comes_later_says_so() {
-    let served = Served::with_bundle();
-    let mut client = served.client().await;
-    let stream = client.authorize_stream(tokio_stream::empty()).await.unwrap_err();
-    assert_eq!(stream.code(), Code::Unimplemented);
-    assert!(stream.message().starts_with("`AuthorizeStream` (decisions over one stream"), "{stream}");
-}

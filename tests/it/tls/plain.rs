@@ -88,3 +88,20 @@ async fn other_clients_are_served_and_speak_http_2() {
     // Nothing was offered, so nothing was chosen, and HTTP/2 is spoken all the same.
     assert_eq!(stream.get_ref().1.alpn_protocol(), None);
 }
+
+#[test]
+fn a_load_goes_over_tls_too() {
+    let post = Post::new(&[]);
+    let bench = |address: &str, args: &[&str]| {
+        let short = ["bench", "--duration", "200ms", "--warm-up", "0", "-o", "json", "--address", address];
+        run(post.path(), &[&short, args].concat())
+    };
+    let trusted = bench(&post.address(), &["--tls-ca", "ca.crt"]);
+    assert_eq!(trusted.code, 0, "{trusted:?}");
+    let results = trusted.json();
+    assert!(results["answered"].as_u64() > Some(0) && results["errors"]["total"] == 0, "{results}");
+    let strange = bench(&post.address(), &[]);
+    assert_eq!((strange.code, strange.stderr.contains("`--tls-ca FILE`")), (3, true), "{strange:?}");
+    let clear = bench(&format!("127.0.0.1:{}", post.serving.grpc.port()), &[]);
+    assert_eq!((clear.code, clear.stderr.contains("does not speak gRPC")), (3, true), "{clear:?}");
+}

@@ -157,6 +157,14 @@ fn bytes_that_are_no_text_say_where() {
         (b"a\0:\0", "syntax 1:1 the file is UTF-16; save it as UTF-8"),
         (b"a: b\nc: \0", "syntax 2:4 a NUL byte; remove it"),
         (b"a: \x1b[31m", "syntax 1:4 the control character 0x1b; remove it, or write `\"\\u001b\"`"),
+        (
+            b"a: 1\rb: 2",
+            "syntax 1:5 a carriage return without a line feed; end lines with a line feed, with or without a carriage return before it",
+        ),
+        (
+            b"a: 1\r\nb: 2\r",
+            "syntax 2:5 a carriage return without a line feed; end lines with a line feed, with or without a carriage return before it",
+        ),
     ] {
         let (node, findings) = tree_of("b.yaml", bytes);
         assert!(node.is_none());

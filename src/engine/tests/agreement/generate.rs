@@ -21,9 +21,13 @@ pub struct Case {
 
 /// Case `index` under `seed`, with that many requests.
 pub fn case(seed: u64, index: u64, requests: usize) -> Case {
-    let mut rng = Rng::new(seed, index);
-    let (bundle, scale) = bundle(&mut rng);
-    let asked = (0..requests).map(|_| (request(&mut rng, scale), moment(&mut rng))).collect();
+    drawn(&mut Rng::new(seed, index), requests)
+}
+
+/// A case of these choices.
+pub fn drawn(rng: &mut Rng, requests: usize) -> Case {
+    let (bundle, scale) = bundle(rng);
+    let asked = (0..requests).map(|_| (request(rng, scale), moment(rng))).collect();
     Case { bundle, asked, server_environment: ["default", "production", "staging"][rng.below(3)] }
 }
 

@@ -1,0 +1,206 @@
+//! The answer of one call, from the moment it is made: it waits for its turn, is shed or served, and
+//! has a time to be done in.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{HeaderMap, Request, Response};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use metrics::counter;
+use tokio::time::{Sleep, sleep};
+use tonic::body::Body;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use super::front::{Front, Route};
+use super::line::{Flight, Line, Unseen};
+use super::outgoing::{Outgoing, Tracked};
+use crate::telemetry::metrics::REQUESTS_SHED;
+
+/// What a service makes of a call.
+pub(super) type Asked = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+/// A call as it came.
+pub(super) struct Call {
+    pub request: Request<Incoming>,
+    pub route: Route,
+    pub line: Arc<Line>,
+    /// What its answers are counted by on their way, where they are large or many.
+    pub writing: Option<Arc<Outgoing>>,
+}
+
+/// A call and what becomes of it.
+pub(super) struct Answer {
+    front: Arc<Front>,
+    state: State,
+}
+
+#[expect(clippy::large_enum_variant, reason = "each is of the large kind at first")]
+enum State {
+    /// It waits for its turn since then.
+    Called(Call, u64, Unseen),
+    /// A service works on it.
+    Asked(Pending),
+    /// It has its answer.
+    Over,
+}
+
+struct Pending {
+    asked: Asked,
+    route: Route,
+    longest: Duration,
+    late: Option<Pin<Box<Sleep>>>,
+    writing: Option<Arc<Outgoing>>,
+    flight: Flight,
+}
+
+impl Answer {
+    /// Notes a call; nothing is done before its task has its turn.
+    pub(super) fn new(front: &Arc<Front>, line: &Arc<Line>, request: Request<Incoming>) -> Self {
+        let route = front.route(request.uri().path());
+        let writing = route.is_long().then(|| front.outgoing());
+        if let Some(writing) = &writing {
+            line.watch(Arc::clone(writing));
+        }
+        let call = Call { request, route, line: Arc::clone(line), writing };
+        Self { front: Arc::clone(front), state: State::Called(call, line.read_at(), line.unseen()) }
+    }
+
+    #[expect(clippy::result_large_err, reason = "it is the answer of the call, and moved once")]
+    fn begin(&self, cx: &mut Context<'_>, mut call: Call, since: u64) -> Result<Pending, Response<Body>> {
+        let mut flight = call.line.start();
+        if call.route.patience().is_some_and(|patience| self.front.gate().sheds(since, patience)) {
+            // Who is shed may have given up by then, and that is counted in a flood above all.
+            let first = Pin::new(call.request.body_mut()).poll_frame(cx);
+            if !matches!(first, Poll::Ready(Some(Err(_)))) {
+                flight.answered();
+            }
+            return Err(self.front.gate().refusal());
+        }
+        if call.route.needs_message() && call.request.body().is_end_stream() {
+            // Nobody who means it: counted as given up, which it is where only heads are sent.
+            return Err(Status::invalid_argument("the call has no message; send one").into_http());
+        }
+        let (route, writing) = (call.route, call.writing.clone());
+        let longest = self.front.longest().min(timeout_of(call.request.headers()));
+        match self.front.ask(call) {
+            Ok(asked) => Ok(Pending { asked, route, longest, late: None, writing, flight }),
+            Err(answer) => {
+                flight.answered();
+                Err(answer)
+            }
+        }
+    }
+}
+
+impl Future for Answer {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut pending = match std::mem::replace(&mut self.state, State::Over) {
+            State::Called(call, since, seen) => {
+                drop(seen);
+                match self.begin(cx, call, since) {
+                    Ok(pending) => pending,
+                    Err(refusal) => return Poll::Ready(Ok(refusal)),
+                }
+            }
+            State::Asked(pending) => pending,
+            State::Over => return Poll::Pending,
+        };
+        let polled = pending.poll(cx);
+        if polled.is_pending() {
+            self.state = State::Asked(pending);
+        }
+        polled
+    }
+}
+
+impl Pending {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<Body>, Infallible>> {
+        let polled = self.asked.as_mut().poll(cx).map_ok(|response| {
+            let response = in_our_words(response, self.route);
+            match self.writing.take() {
+                Some(out) => response.map(|body| Body::new(Tracked { body, out })),
+                None => response,
+            }
+        });
+        if polled.is_ready() {
+            self.flight.answered();
+            return polled;
+        }
+        let late = self.late.get_or_insert_with(|| Box::pin(sleep(self.longest)));
+        late.as_mut().poll(cx).map(|()| {
+            self.flight.answered();
+            counter!(REQUESTS_SHED, "reason" => "late").increment(1);
+            let longest = self.longest;
+            let why =
+                format!("there was no answer within {longest:?}, for which the request was waited for too");
+            Ok(Status::deadline_exceeded(why).into_http())
+        })
+    }
+}
+
+/// The time that the client gives the call (`grpc-timeout`: up to 8 digits and a unit).
+fn timeout_of(headers: &HeaderMap) -> Duration {
+    let said = headers.get("grpc-timeout").and_then(|value| value.to_str().ok());
+    said.and_then(read_timeout).unwrap_or(Duration::MAX)
+}
+
+fn read_timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number = digits.parse().ok().filter(|_| digits.len() <= 8)?;
+    Some(match unit {
+        "H" => Duration::from_secs(number * 3_600),
+        "M" => Duration::from_secs(number * 60),
+        "S" => Duration::from_secs(number),
+        "m" => Duration::from_millis(number),
+        "u" => Duration::from_micros(number),
+        "n" => Duration::from_nanos(number),
+        _ => return None,
+    })
+}
+
+/// Tonic answers OUT_OF_RANGE to a message that is too long. Where our services answer that, they
+/// say more in its details.
+fn in_our_words(response: Response<Body>, route: Route) -> Response<Body> {
+    let headers = response.headers();
+    let code = headers.get(Status::GRPC_STATUS).map(|code| Code::from_bytes(code.as_bytes()));
+    if code != Some(Code::OutOfRange) || headers.contains_key(Status::GRPC_STATUS_DETAILS) {
+        return response;
+    }
+    let (most, field) = route.message();
+    let what = format!("the message has more than {most} bytes; send less, or several messages");
+    let details = ErrorDetails::with_bad_request_violation(field, &what);
+    Status::with_error_details(Code::InvalidArgument, what, details).into_http()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_read_as_it_is_written() {
+        for (text, want) in [
+            ("2H", Some(7_200_000)),
+            ("3M", Some(180_000)),
+            ("99999999S", Some(99_999_999_000)),
+            ("250m", Some(250)),
+            ("5000u", Some(5)),
+            ("7000000n", Some(7)),
+            ("", None),
+            ("S", None),
+            ("5", None),
+            ("123456789m", None),
+            ("-5S", None),
+            ("5é", None),
+        ] {
+            assert_eq!(read_timeout(text), want.map(Duration::from_millis), "{text}");
+        }
+    }
+}
