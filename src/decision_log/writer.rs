@@ -112,6 +112,7 @@ impl Writer {
     fn ends(&mut self) -> Option<u64> {
         if self.ends.is_none() && self.shared.stop.load(Ordering::Acquire) {
             self.ends = Some(self.clock.monotonic().saturating_add(AT_THE_END));
+            self.sink.hasten();
         }
         self.ends
     }

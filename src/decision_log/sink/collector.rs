@@ -179,6 +179,10 @@ impl Sink for CollectorSink {
         self.spool.take_given_up()
     }
 
+    fn hasten(&mut self) {
+        self.spool.hasten();
+    }
+
     fn finish(&mut self, ends: u64) -> u64 {
         if let Err(error) = self.close() {
             tracing::error!(%error, "the last batch of the decision log stays where it is");

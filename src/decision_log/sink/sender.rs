@@ -126,7 +126,7 @@ impl Sender {
         let chance = Duration::from_nanos(clock::any_seed() % nanos.max(1));
         let wait = wish.map_or(chance, |wish| wish.min(LONGEST_WISH) + chance / 10);
         let ended = async {
-            while !self.spool.has_ended() {
+            while !self.spool.has_ended() && !self.spool.take_haste() {
                 self.spool.came.notified().await;
             }
         };

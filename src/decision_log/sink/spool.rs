@@ -44,6 +44,7 @@ pub struct Spool {
     bytes: AtomicU64,
     pub came: Notify,
     ended: AtomicBool,
+    haste: AtomicBool,
     failures: AtomicU64,
     arrived: AtomicU64,
     given_up: AtomicU64,
@@ -127,6 +128,16 @@ impl Spool {
     pub fn end(&self) {
         self.ended.store(true, Ordering::Release);
         self.came.notify_one();
+    }
+
+    /// The next rest is over at once.
+    pub fn hasten(&self) {
+        self.haste.store(true, Ordering::Release);
+        self.came.notify_one();
+    }
+
+    pub fn take_haste(&self) -> bool {
+        self.haste.swap(false, Ordering::AcqRel)
     }
 
     pub fn has_ended(&self) -> bool {
