@@ -36,7 +36,8 @@ pub(super) fn wrong(config: &Config) -> Option<(&'static str, String, String)> {
     };
     let is_plain = url.scheme_str() == Some("http");
     if is_plain && config.decision_log_auth_file.is_some() && !is_loopback(url.host().unwrap_or_default()) {
-        let what = format!("the token would travel unencrypted to `{url}`, beyond this machine");
+        let host = url.host().unwrap_or_default();
+        let what = format!("the token would travel unencrypted to `{host}`, beyond this machine");
         return Some(("decision_log_auth_file", what, "use `https`".into()));
     }
     None

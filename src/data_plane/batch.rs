@@ -53,8 +53,9 @@ impl DataPlane {
             // The flush of the call has a name that no other call has.
             let name = self.clock.decision_id(at.wall).as_u128();
             let call = Flush::Unnamed(name);
+            let batch = |index| InBatch { call: name, index, of: items.len(), all_or_nothing };
             pen.done();
-            let (answers, costs) = match &snapshot.serving {
+            let (answers, nanos) = match &snapshot.serving {
                 Some(serving) if all_or_nothing => {
                     let draw = tools.draw.state();
                     let answers = if room_for_all(pen, snapshot, items) {
@@ -63,16 +64,15 @@ impl DataPlane {
                         items.iter().map(|item| self.item_unlogged(pen, snapshot, item, at)).collect()
                     };
                     let nanos = self.clock.moment().since(at.now).nanos() / (items.len().max(1) as u64);
-                    (answers, vec![Cost { nanos, draw }; items.len()])
+                    for (index, (answer, item)) in answers.iter().zip(items).enumerate() {
+                        let taken = Taken { at, nanos, draw, batch: Some(batch(index)) };
+                        self.log_decision(pen, snapshot, answer, item.request(), taken);
+                    }
+                    (answers, vec![nanos; items.len()])
                 }
-                Some(_) | None => self.one_by_one(snapshot, items, at, call, tools, pen),
+                Some(_) | None => self.one_by_one(snapshot, items, (at, call), batch, tools, pen),
             };
-            for (index, ((answer, item), Cost { nanos, draw })) in
-                answers.iter().zip(items).zip(costs).enumerate()
-            {
-                let batch = Some(InBatch { call: name, index, of: items.len(), all_or_nothing });
-                let taken = Taken { at, nanos, draw, batch };
-                self.log_decision(pen, snapshot, answer, item.request(), taken);
+            for ((answer, item), nanos) in answers.iter().zip(items).zip(nanos) {
                 let request = item.request();
                 if request.is_none_or(|request| !request.dry_run) {
                     record::decision(tally, snapshot, answer, request, nanos);
@@ -85,18 +85,19 @@ impl DataPlane {
         })
     }
 
-    /// Each item stands alone; the answers, and what each took.
+    /// Each item stands alone; the answers, and how long each took. Each is recorded before the next is
+    /// decided, so that only the room for one is set aside.
     fn one_by_one<'a>(
         &'a self,
         snapshot: &'a Snapshot,
         items: &[Item<'a>],
-        at: At,
-        call: Flush<'a>,
+        (at, call): (At, Flush<'a>),
+        batch: impl Fn(usize) -> InBatch,
         tools: &mut Tools,
         pen: &mut Pen,
-    ) -> (Vec<Answer<'a>>, Vec<Cost>) {
+    ) -> (Vec<Answer<'a>>, Vec<u64>) {
         let mut before = at.now;
-        let each = items.iter().map(|item| {
+        let each = items.iter().enumerate().map(|(index, item)| {
             let draw = tools.draw.state();
             let answer = match item {
                 item if !pen.has_room(item.request(), snapshot.guardrails()) => {
@@ -108,7 +109,10 @@ impl DataPlane {
             let after = self.clock.moment();
             let nanos = after.since(before).nanos();
             before = after;
-            (answer, Cost { nanos, draw })
+            let taken = Taken { at, nanos, draw, batch: Some(batch(index)) };
+            self.log_decision(pen, snapshot, &answer, item.request(), taken);
+            pen.done();
+            (answer, nanos)
         });
         each.unzip()
     }
@@ -199,13 +203,6 @@ impl<'a> Item<'a> {
 /// Whether all of a batch can be recorded, whatever is decided.
 fn room_for_all(pen: &mut Pen, snapshot: &Snapshot, items: &[Item<'_>]) -> bool {
     items.iter().all(|item| pen.has_room(item.request(), snapshot.guardrails()))
-}
-
-/// What one item of a batch took, and where the draws stood before it.
-#[derive(Clone, Copy, Debug)]
-struct Cost {
-    nanos: u64,
-    draw: u64,
 }
 
 /// Those that wait because another item needs an approval wait for the first such.

@@ -65,14 +65,16 @@ impl DataPlane {
         }
     }
 
-    /// The id, saying whether its decision is recorded, where not all are.
+    /// The id, saying whether its decision is recorded.
     pub(super) fn sampled(&self, id: Uuid, decision: &Decision<'_>) -> Uuid {
         match &self.log {
-            Some(log) if !log.rates().is_all() => {
+            // Also where all are: the process after this one may record a share, and get its report.
+            Some(log) if log.rates().is_all() => sample::mark(id, 1.0),
+            Some(log) => {
                 let rule = decision.rule.map_or("", |rule| rule.as_str());
                 sample::mark(id, log.rates().of(effect_name(&decision.answer), rule))
             }
-            Some(_) | None => id,
+            None => id,
         }
     }
 

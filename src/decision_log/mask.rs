@@ -98,6 +98,8 @@ impl Masks {
     pub fn hide(&self, request: &mut Told<'_>, hidden: &mut Hidden) {
         if !self.is_empty() {
             self.walk(request, &[&self.root], hidden);
+            // One that holds another is replaced first, so that no rest of it stays.
+            hidden.secrets.sort_by_key(|secret| std::cmp::Reverse(secret.text.len()));
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crossbeam_queue::ArrayQueue;
 
 use super::edition::Edition;
+use super::mask::Masks;
 use super::rare::Rare;
 use super::ring::{Feeder, Lost, Ring, Tap};
 use crate::config::decision_log::{Rates, WhenFull};
@@ -210,10 +211,12 @@ impl Shared {
         number
     }
 
-    /// The edition of this number; one without names where it is not known any more.
+    /// The edition of this number; one without names, which masks whole requests, where it is not known
+    /// any more.
     pub fn edition(&self, number: u32) -> Arc<Edition> {
         let editions = lock(&self.editions);
-        editions.all.iter().rev().find(|edition| edition.number == number).cloned().unwrap_or_default()
+        let known = editions.all.iter().rev().find(|edition| edition.number == number).cloned();
+        known.unwrap_or_else(|| Arc::new(Edition { masks: Masks::everything(None), ..Edition::default() }))
     }
 
     /// The newest edition.

@@ -47,6 +47,8 @@ pub(super) struct Writer {
     oldest: u64,
     edition: Arc<Edition>,
     told_of_failure: Option<u64>,
+    /// When it must have come to its end, once somebody wants it to.
+    ends: Option<u64>,
 }
 
 /// A ring, and the record that was taken out of it last.
@@ -75,21 +77,18 @@ impl Writer {
             oldest: 0,
             edition,
             told_of_failure: None,
+            ends: None,
         }
     }
 
     /// Writes until the log is closed.
     pub fn run(mut self) {
         self.own("start", &json!({"version": env!("CARGO_PKG_VERSION"), "when_full": self.when_full()}));
-        let mut ends = None;
         loop {
-            let stopping = self.shared.stop.load(Ordering::Acquire);
-            if stopping && ends.is_none() {
-                ends = Some(self.clock.monotonic().saturating_add(AT_THE_END));
-            }
+            let stopping = self.ends().is_some();
             let all_taken = self.collect();
             let worked = !self.lines.is_empty();
-            self.deliver(ends);
+            self.deliver();
             self.tend();
             if stopping && all_taken && self.rare.is_none() {
                 break;
@@ -100,13 +99,22 @@ impl Writer {
             }
         }
         self.own("end", &json!({}));
-        self.deliver(ends.or(Some(0)));
-        let left = self.sink.finish(ends.unwrap_or(0));
+        self.deliver();
+        let left = self.sink.finish(self.ends.unwrap_or(0));
         self.arrived(0);
         if left > 0 {
             self.shared.counts.unsent.fetch_add(left, Ordering::Relaxed);
             tracing::error!(records = left, "the decision log ends with records that could not be written");
         }
+    }
+
+    /// When it must have come to its end. Asked again and again, also while nothing can be written.
+    fn ends(&mut self) -> Option<u64> {
+        if self.ends.is_none() && self.shared.stop.load(Ordering::Acquire) {
+            self.ends = Some(self.clock.monotonic().saturating_add(AT_THE_END));
+            self.sink.hasten();
+        }
+        self.ends
     }
 
     /// Makes lines of what waits; whether that was all.
@@ -230,7 +238,7 @@ impl Writer {
     }
 
     /// Gets rid of the lines; tries until it works, or until the time is over.
-    fn deliver(&mut self, ends: Option<u64>) {
+    fn deliver(&mut self) {
         if self.lines.is_empty() {
             return;
         }
@@ -241,7 +249,8 @@ impl Writer {
                 Ok(()) => break self.delivered(),
                 Err(trouble) => self.failed(&trouble),
             }
-            if ends.is_some_and(|ends| self.clock.monotonic() >= ends) {
+            self.count();
+            if self.ends().is_some_and(|ends| self.clock.monotonic() >= ends) {
                 break self.given_up();
             }
             std::thread::park_timeout(wait);
@@ -281,6 +290,11 @@ impl Writer {
             Ok(false) => {}
             Err(trouble) => self.failed(&trouble),
         }
+        self.count();
+    }
+
+    /// Notes what became of what the sink has taken.
+    fn count(&mut self) {
         let given_up = self.sink.given_up();
         if given_up > 0 {
             self.shared.counts.unsent.fetch_add(given_up, Ordering::Relaxed);

@@ -9,7 +9,7 @@ use tollgate_engine::time::WallTime;
 use tollgate_engine::unit::Money;
 use uuid::Uuid;
 
-use super::super::code::Take;
+use super::super::code::{Take, Told};
 use super::super::edition::Edition;
 use super::super::key::KeyTold;
 use super::super::record::MOST_TOLD;
@@ -37,11 +37,17 @@ pub fn tell(
     let draw = take.whole()?;
     let sampled = take.some(Take::number)?;
     let mut request = take.some(asked::document)?;
-    if let Some(request) = &mut request {
-        origin.edition.masks.hide(request, &mut json.hidden);
+    let request_id = take.text()?;
+    match &mut request {
+        Some(request) => origin.edition.masks.hide(request, &mut json.hidden),
+        // Of one that was malformed only its id is known.
+        None if !request_id.is_empty() => {
+            let mut known = Told::Map(vec![("request_id", Told::Text(request_id))]);
+            origin.edition.masks.hide(&mut known, &mut json.hidden);
+        }
+        None => {}
     }
     head(json, writes, place, "decision", time);
-    let request_id = take.text()?;
     let batch = take.some(|take| Some((take.id()?, take.small()?, take.small()?, take.flag()?)))?;
     let mut more = Untold::default();
     let known = Known { id, time, request_id, origin: &origin };

@@ -131,6 +131,11 @@ impl<'o> Json<'o> {
     }
 
     pub fn told(&mut self, told: &Told<'_>) {
+        self.value(told, false);
+    }
+
+    /// A value; `in_context`: names inside of it are a caller's, and may repeat what is hidden.
+    fn value(&mut self, told: &Told<'_>, in_context: bool) {
         self.comma();
         match told {
             Told::Null => self.out.extend_from_slice(b"null"),
@@ -147,14 +152,17 @@ impl<'o> Json<'o> {
             Told::Own(text) => self.quoted(text),
             Told::List(items) => {
                 self.out.push(b'[');
-                items.iter().for_each(|item| self.told(item));
+                items.iter().for_each(|item| self.value(item, in_context));
                 self.out.push(b']');
             }
             Told::Map(entries) => {
                 self.out.push(b'{');
                 for (name, value) in entries {
-                    self.key(name);
-                    self.told(value);
+                    match in_context.then(|| self.hidden.scrub(name)).flatten() {
+                        Some(clean) => self.key(&clean),
+                        None => self.key(name),
+                    }
+                    self.value(value, in_context || *name == "context");
                 }
                 self.out.push(b'}');
             }
@@ -193,5 +201,26 @@ impl<'o> Json<'o> {
         } else {
             let _ = serde_json::to_writer(&mut *self.out, text);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision_log::mask::Masks;
+
+    #[test]
+    fn a_name_in_the_context_that_repeats_what_is_hidden_is_hidden_too() {
+        let user = Told::Map(vec![("user", Told::Text("alice")), ("run", Told::Text("action"))]);
+        let left = Told::Map(vec![("alice", Told::Number(3.0)), ("of-alice", Told::Null), ("n", Told::Null)]);
+        let context = Told::Map(vec![("left", Told::List(vec![left]))]);
+        let action = Told::Map(vec![("name", Told::Text("send"))]);
+        let mut request = Told::Map(vec![("subject", user), ("action", action), ("context", context)]);
+        let mut out = Vec::new();
+        let mut json = Json::new(&mut out);
+        Masks::new(["/subject/*"], None).unwrap().hide(&mut request, &mut json.hidden);
+        json.told(&request);
+        let want = r#"{"subject":{"user":"***","run":"***"},"action":{"name":"send"},"context":{"left":[{"***":3,"of-***":null,"n":null}]}}"#;
+        assert_eq!(String::from_utf8(out).unwrap(), want, "names that are ours stay");
     }
 }

@@ -94,3 +94,9 @@ fn the_hash_gives_the_published_values() {
         assert_eq!(masks.token(text), format!("hmac-sha256:{want}"));
     }
 }
+
+#[test]
+fn of_what_holds_something_else_that_is_hidden_no_rest_stays() {
+    let (_, hidden, _) = masked(&["/subject/user", "/subject/run"], None);
+    assert_eq!(hidden.scrub("by run-of-alice now").as_deref(), Some("by *** now"));
+}

@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use uuid::Uuid;
 
-use super::files::trouble;
+use super::files::{hold, trouble};
 use super::sender::Sender;
 use super::spool::{Content, Parcel, Spool, adopt};
 use super::{Batch, Sink, Trouble};
@@ -34,6 +34,8 @@ pub struct CollectorSink {
     /// Failures that were told.
     told: u64,
     thread: Option<JoinHandle<()>>,
+    /// Nobody else writes to the buffer while this is there.
+    _held: Option<File>,
 }
 
 /// A batch that is not complete.
@@ -62,16 +64,18 @@ impl CollectorSink {
     /// The buffer cannot be written, or a certificate cannot be read.
     pub fn open(options: Collector, clock: Clock, boot: Uuid, gives_up: bool) -> anyhow::Result<Self> {
         let spool = Arc::new(Spool::default());
+        let mut held = None;
         if let Some(dir) = &options.buffer_dir {
             let cannot = || format!("{}: the decision log cannot be buffered there", dir.display());
             DirBuilder::new().recursive(true).mode(0o700).create(dir).with_context(cannot)?;
+            held = Some(hold(dir)?);
             let left = adopt(dir, clock.moment().nanos()).with_context(cannot)?;
             left.into_iter().for_each(|parcel| spool.put(parcel));
         }
         let sender = Sender::new(&options, Arc::clone(&spool), clock.clone(), gives_up)?;
         let thread = std::thread::Builder::new().name("log-collector".into());
         let thread = Some(thread.spawn(move || sender.run())?);
-        Ok(Self { options, clock, boot, number: 0, open: None, spool, told: 0, thread })
+        Ok(Self { options, clock, boot, number: 0, open: None, spool, told: 0, thread, _held: held })
     }
 
     fn begin(&mut self) -> Result<Open, Trouble> {
@@ -94,9 +98,18 @@ impl CollectorSink {
         let Some(open) = self.open.take_if(|open| open.bytes > 0) else { return Ok(()) };
         let content = match open.room {
             Room::Memory(lines) => Content::Memory(lines.into()),
-            Room::Disk(_, path) => {
+            Room::Disk(file, path) => {
                 let whole = path.with_extension("jsonl");
-                std::fs::rename(&path, &whole).map_err(|error| trouble(&path, error))?;
+                if let Err(error) = std::fs::rename(&path, &whole) {
+                    let told = trouble(&path, error);
+                    if path.exists() {
+                        self.open = Some(Open { room: Room::Disk(file, path), ..open });
+                    } else {
+                        // Somebody has taken it away.
+                        self.spool.lose(open.records);
+                    }
+                    return Err(told);
+                }
                 Content::File(whole)
             }
         };
@@ -122,6 +135,8 @@ impl Sink for CollectorSink {
     fn write(&mut self, batch: &Batch<'_>) -> Result<(), Trouble> {
         let waiting = self.spool.bytes() + self.open_bytes();
         if waiting > 0 && waiting + batch.lines.len() as u64 > self.options.buffer_bytes {
+            // It may be all that waits, and it is sent only when it is complete.
+            self.close()?;
             let why = self.spool.trouble().unwrap_or_else(|| "it is slower than what comes".to_owned());
             return Err(Trouble::Full { waiting, why });
         }
@@ -132,8 +147,7 @@ impl Sink for CollectorSink {
         let written = open.write(batch.lines);
         open.records += if written.is_ok() { batch.records } else { 0 };
         self.open = Some(open);
-        written?;
-        if self.is_due() { self.close() } else { Ok(()) }
+        written
     }
 
     fn tend(&mut self) -> Result<bool, Trouble> {
@@ -163,6 +177,10 @@ impl Sink for CollectorSink {
 
     fn given_up(&mut self) -> u64 {
         self.spool.take_given_up()
+    }
+
+    fn hasten(&mut self) {
+        self.spool.hasten();
     }
 
     fn finish(&mut self, ends: u64) -> u64 {

@@ -4,12 +4,12 @@
 //! rotating begins the next one. Its name says when it was begun, by which run of the process, and
 //! the how-manieth of it that it is.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use uuid::Uuid;
 
 use super::rotated::Rotated;
@@ -29,6 +29,8 @@ pub struct FileSink {
     rotated: Rotated,
     /// The file is to be rotated with the next lines.
     due: bool,
+    /// The directory: nobody else writes there while this is there.
+    held: File,
 }
 
 #[derive(Debug)]
@@ -51,8 +53,9 @@ impl FileSink {
         let dir = options.dir.clone();
         let cannot = || format!("{}: the decision log cannot be written there", dir.display());
         DirBuilder::new().recursive(true).mode(0o700).create(&dir).with_context(cannot)?;
+        let held = hold(&dir)?;
         let rotated = Rotated::start(&options).with_context(cannot)?;
-        let mut sink = Self { options, clock, boot, number: 0, open: None, rotated, due: false };
+        let mut sink = Self { options, clock, boot, number: 0, open: None, rotated, due: false, held };
         sink.begin().with_context(cannot)?;
         Ok(sink)
     }
@@ -60,6 +63,10 @@ impl FileSink {
     fn begin(&mut self) -> io::Result<()> {
         let path = self.options.dir.join(self.name());
         let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path)?;
+        if self.options.fsync == Fsync::Always {
+            // Else a power cut may take the whole file.
+            self.held.sync_all()?;
+        }
         self.number += 1;
         self.due = false;
         self.rotated.writing(Some(&path));
@@ -172,6 +179,18 @@ impl Sink for FileSink {
     }
 }
 
+/// Takes a directory until the handle is dropped, or until the process ends in whatever way. A second
+/// process would compress and delete what this one writes.
+pub(super) fn hold(dir: &Path) -> anyhow::Result<File> {
+    let shown = dir.display();
+    let handle = File::open(dir).with_context(|| format!("{shown}: the directory cannot be opened"))?;
+    // A file system without locks cannot tell.
+    if let Err(TryLockError::WouldBlock) = handle.try_lock() {
+        bail!("{shown}: another process writes its decision log there; give each a directory of its own");
+    }
+    Ok(handle)
+}
+
 pub(super) fn trouble(path: &Path, error: io::Error) -> Trouble {
     Trouble::File { path: path.display().to_string(), error }
 }
@@ -187,8 +206,8 @@ pub fn keep_bundle(dir: &Path, digest: &str, content: &serde_json::Value) -> any
     // Also one that is there: it is of use again, so that it is not the oldest.
     let beside = path.with_extension("tmp");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    serde_json::to_writer(io::BufWriter::new(&mut file), content)?;
-    file.flush()?;
+    // Not through a buffer that is dropped, which would hide that the disk is full.
+    file.write_all(&serde_json::to_vec(content)?)?;
     Ok(fs::rename(&beside, &path)?)
 }
 

@@ -86,6 +86,9 @@ pub trait Sink: Send {
         0
     }
 
+    /// The end is near: what waits for a better moment is tried once more now.
+    fn hasten(&mut self) {}
+
     /// Nothing comes any more: has until `ends` to get rid of what it holds. Gives how many records
     /// are lost with it.
     fn finish(&mut self, ends: u64) -> u64;

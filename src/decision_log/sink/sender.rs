@@ -30,6 +30,8 @@ pub struct Sender {
     spool: Arc<Spool>,
     client: Client,
     url: String,
+    /// The same without its query, which may hold a token.
+    shown: String,
     auth_file: Option<PathBuf>,
     clock: Clock,
     gives_up: bool,
@@ -42,11 +44,13 @@ struct Failed {
     wish: Option<Duration>,
     /// Whether it would not take it later either.
     for_good: bool,
+    /// Whether there is nothing to send any more.
+    is_gone: bool,
 }
 
 impl From<String> for Failed {
     fn from(why: String) -> Self {
-        Self { why, wish: None, for_good: false }
+        Self { why, wish: None, for_good: false, is_gone: false }
     }
 }
 
@@ -68,7 +72,8 @@ impl Sender {
         }
         let client = client.build().context("the collector cannot be spoken to")?;
         let (url, auth_file) = (options.url.clone(), options.auth_file.clone());
-        Ok(Self { spool, client, url, auth_file, clock, gives_up })
+        let shown = url.split(['?', '#']).next().unwrap_or_default().to_owned();
+        Ok(Self { spool, client, url, shown, auth_file, clock, gives_up })
     }
 
     /// Sends until nothing comes any more and nothing is left, or what is left does not arrive.
@@ -98,8 +103,8 @@ impl Sender {
                 Err(failed) => {
                     failures += 1;
                     refusals += u32::from(failed.for_good);
-                    let why = format!("{}: {}", self.url, failed.why);
-                    if self.gives_up && refusals >= REFUSALS {
+                    let why = format!("{}: {}", self.shown, failed.why);
+                    if failed.is_gone || (self.gives_up && refusals >= REFUSALS) {
                         self.spool.give_up(&why);
                         refusals = 0;
                     }
@@ -121,7 +126,7 @@ impl Sender {
         let chance = Duration::from_nanos(clock::any_seed() % nanos.max(1));
         let wait = wish.map_or(chance, |wish| wish.min(LONGEST_WISH) + chance / 10);
         let ended = async {
-            while !self.spool.has_ended() {
+            while !self.spool.has_ended() && !self.spool.take_haste() {
                 self.spool.came.notified().await;
             }
         };
@@ -130,7 +135,11 @@ impl Sender {
     }
 
     async fn send(&self, parcel: &Parcel) -> Result<(), Failed> {
-        let body = packed(&parcel.content).map_err(|error| Failed::from(error.to_string()))?;
+        let body = packed(&parcel.content).map_err(|error| {
+            // Whoever has deleted it does not want it to hold up the others.
+            let is_gone = error.kind() == io::ErrorKind::NotFound;
+            Failed { is_gone, ..Failed::from(format!("the batch {}: {error}", parcel.name)) }
+        })?;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -142,7 +151,7 @@ impl Sender {
         }
         let sent = self.client.post(&self.url).headers(headers).body(body).send().await;
         let reply = sent.map_err(|error| {
-            // The address may hold a token; it is told without its query.
+            // The address is told once, and without its query.
             let error = anyhow::Error::from(error.without_url());
             Failed::from(format!("{error:#}"))
         })?;
@@ -158,7 +167,7 @@ impl Sender {
                 | StatusCode::UNPROCESSABLE_ENTITY
         );
         let wish = reply.headers().get(RETRY_AFTER).and_then(|value| self.wish(value.to_str().ok()?));
-        Err(Failed { why: format!("it answers {status}"), wish, for_good })
+        Err(Failed { why: format!("it answers {status}"), wish, for_good, is_gone: false })
     }
 
     /// Read each time, so that a new token is taken without a restart.

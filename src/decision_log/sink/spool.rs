@@ -44,6 +44,7 @@ pub struct Spool {
     bytes: AtomicU64,
     pub came: Notify,
     ended: AtomicBool,
+    haste: AtomicBool,
     failures: AtomicU64,
     arrived: AtomicU64,
     given_up: AtomicU64,
@@ -91,13 +92,18 @@ impl Spool {
     pub fn give_up(&self, why: &str) {
         let Some(parcel) = self.first() else { return };
         let (batch, records) = (parcel.name.as_str(), parcel.records);
-        tracing::error!(batch, records, why, "the collector refuses a batch of the decision log for good");
-        self.given_up.fetch_add(records, Ordering::Relaxed);
+        tracing::error!(batch, records, why, "a batch of the decision log is given up");
+        self.lose(records);
         if let Content::File(path) = &parcel.content {
             let aside = path.with_file_name(format!("refused-{}.jsonl", parcel.name));
             let _ = fs::rename(path, aside);
         }
         self.done();
+    }
+
+    /// Records are nowhere any more.
+    pub fn lose(&self, records: u64) {
+        self.given_up.fetch_add(records, Ordering::Relaxed);
     }
 
     pub fn take_given_up(&self) -> u64 {
@@ -122,6 +128,16 @@ impl Spool {
     pub fn end(&self) {
         self.ended.store(true, Ordering::Release);
         self.came.notify_one();
+    }
+
+    /// The next rest is over at once.
+    pub fn hasten(&self) {
+        self.haste.store(true, Ordering::Release);
+        self.came.notify_one();
+    }
+
+    pub fn take_haste(&self) -> bool {
+        self.haste.swap(false, Ordering::AcqRel)
     }
 
     pub fn has_ended(&self) -> bool {

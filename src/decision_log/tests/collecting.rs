@@ -228,3 +228,56 @@ fn a_batch_that_is_refused_for_good_is_given_up_and_counted() {
     log.close();
     assert_eq!((log.stats().written, log.stats().dropped.unsent), (1, 1));
 }
+
+#[test]
+fn what_alone_fills_the_buffer_is_sent_and_not_kept_until_it_is_more() {
+    let collecting = Collecting::start(Mood::Takes);
+    let late = Duration::from_secs(3_600);
+    let small = Collector { buffer_bytes: 2_000, batch_after: late, batch_bytes: 1 << 20, ..collector("") };
+    let (log, clock) = start(Collector { url: collecting.url.clone(), ..small }, WhenFull::DropNewest);
+    until("the start of the log waits", || (log.stats().backlog > 0).then_some(()));
+    let mut pen = log.pen();
+    for number in 0..50 {
+        decide(&mut pen, &clock, number);
+    }
+    until("all is taken", || (log.stats().waiting == 0).then_some(()));
+    log.close();
+    assert_eq!((collecting.arrived().len(), log.stats().dropped.total()), (50, 0));
+}
+
+#[test]
+fn what_went_wrong_is_told_without_the_token_in_the_address() {
+    let collecting = Collecting::start(Mood::Says("500 No"));
+    let url = format!("{}?token=secret", collecting.url);
+    let (log, clock) = start(collector(&url), WhenFull::DropNewest);
+    decide(&mut log.pen(), &clock, 0);
+    let why = until("it fails", || log.health().failing);
+    assert!(why.starts_with(&collecting.url) && !why.contains("secret"), "{why}");
+    collecting.set(Mood::Takes);
+    log.close();
+}
+
+#[test]
+fn a_batch_that_somebody_has_deleted_is_counted_and_does_not_hold_up_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let collecting = Collecting::start(Mood::Closes);
+    let buffer_dir = Some(dir.path().to_owned());
+    let (log, clock) = start(Collector { buffer_dir, ..collector(&collecting.url) }, WhenFull::Refuse);
+    let mut pen = log.pen();
+    decide(&mut pen, &clock, 0);
+    until("it fails", || log.health().failing);
+    let is_whole = |path: &Path| path.extension().is_some_and(|end| end == "jsonl");
+    until("the decision is in a whole batch", || {
+        let paths = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+        let held = paths.filter(|path| is_whole(path)).map(|path| std::fs::read_to_string(path).unwrap());
+        held.into_iter().any(|lines| lines.contains("\"decision\"")).then_some(())
+    });
+    for entry in std::fs::read_dir(dir.path()).unwrap() {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    collecting.set(Mood::Takes);
+    decide(&mut pen, &clock, 1);
+    until("the next arrives", || (collecting.arrived() == BTreeSet::from([1])).then_some(()));
+    until("the other is counted", || (log.stats().dropped.unsent == 1).then_some(()));
+    log.close();
+}

@@ -114,3 +114,42 @@ fn a_file_that_cannot_grow_is_cut_back_to_whole_lines_and_goes_on() {
     assert_eq!(lines.lines().filter(|line| line.contains("\"decision\"")).count(), 1, "{lines}");
     assert_eq!(log.stats().dropped.total(), 0);
 }
+
+#[test]
+fn an_end_while_nothing_can_be_written_counts_what_is_lost_with_it() {
+    let down = std::sync::Arc::new(AtomicBool::new(true));
+    let moody = Moody { down, taken: std::sync::Arc::default() };
+    let clock = Clock::manual(tollgate_engine::time::WallTime::from_nanos(1_000_000_000));
+    let options = options(Target::Stdout, WhenFull::DropNewest, 64 << 10);
+    let log = Log::start_with(options, Uuid::nil(), &clock, |_| Ok(Box::new(moody))).unwrap();
+    let mut pen = log.pen();
+    for number in 0..10 {
+        decide(&mut pen, &clock, number);
+    }
+    until("it fails", || {
+        clock.advance(1);
+        (log.stats().errors > 0).then_some(())
+    });
+    std::thread::scope(|scope| {
+        let closing = scope.spawn(|| log.close());
+        while !closing.is_finished() {
+            clock.advance(1_000_000_000);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    });
+    assert_eq!((log.stats().written, log.stats().dropped.unsent), (0, 10));
+}
+
+#[test]
+fn one_process_alone_writes_to_a_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Clock::system();
+    let start = || {
+        let options = options(Target::Files(files(dir.path())), WhenFull::DropNewest, 64 << 10);
+        Log::start(options, Uuid::nil(), &clock)
+    };
+    let first = start().unwrap();
+    assert!(start().unwrap_err().to_string().contains("another process"));
+    first.close();
+    start().unwrap().close();
+}
