@@ -54,10 +54,12 @@ mod tests {
         assert_eq!(pulses.longest_silence(5), None);
         pulses.beat(1, 10);
         std::thread::scope(|scope| {
-            scope.spawn(|| {
+            let thread = scope.spawn(|| {
                 pulses.beat(1, 3);
                 assert_eq!(pulses.longest_silence(13), Some(Duration::from_nanos(10)));
             });
+            // The scope alone does not wait until what the thread keeps is dropped.
+            thread.join().unwrap();
         });
         assert_eq!(pulses.longest_silence(13), Some(Duration::from_nanos(3)));
         pulses.beat(1, 12);

@@ -23,6 +23,9 @@ use crate::telemetry::metrics::REQUESTS_SHED;
 
 /// A thread that has not rested for so long has more to do than it can.
 const NO_REST: u64 = 100_000_000;
+/// A thread that did not even look at a call for so long was stopped (by a debugger, a throttled
+/// container, a host that moved it). What came meanwhile is no backlog of its own making.
+const STOPPED: u64 = NO_REST / 2;
 /// When nobody was served for so many times the longest wait, shedding itself takes all the time:
 /// then those who come are served for a while, however long they waited.
 const STARVED: u64 = 4;
@@ -42,6 +45,7 @@ pub(super) struct Gate {
     /// The longest wait, in nanoseconds; 0: any.
     longest: u64,
     rested_at: AtomicU64,
+    looked_at: AtomicU64,
     served_at: AtomicU64,
     /// Until then everybody is served.
     open_until: AtomicU64,
@@ -67,6 +71,7 @@ impl Gate {
             clock,
             longest: u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX),
             rested_at: AtomicU64::new(now),
+            looked_at: AtomicU64::new(now),
             served_at: AtomicU64::new(now),
             open_until: AtomicU64::new(0),
             turn: AtomicUsize::new(0),
@@ -82,7 +87,9 @@ impl Gate {
 
     /// The thread had nothing to do until now.
     pub(super) fn rested(&self) {
-        self.rested_at.store(self.now(), Ordering::Relaxed);
+        let now = self.now();
+        self.rested_at.store(now, Ordering::Relaxed);
+        self.looked_at.store(now, Ordering::Relaxed);
     }
 
     /// Whether who waits since then is to be shed.
@@ -96,6 +103,11 @@ impl Gate {
         };
         let now = self.now();
         let ago = |then: &AtomicU64| now.saturating_sub(then.load(Ordering::Relaxed));
+        let unseen = ago(&self.looked_at);
+        self.looked_at.store(now, Ordering::Relaxed);
+        if unseen > STOPPED {
+            self.rested_at.fetch_add(unseen, Ordering::Relaxed);
+        }
         let is_open = ago(&self.rested_at) <= NO_REST || now < self.open_until.load(Ordering::Relaxed);
         if is_open || now.saturating_sub(since) <= longest {
             self.served_at.store(now, Ordering::Relaxed);
@@ -170,6 +182,23 @@ mod tests {
         gate.sheds(gate.now() - nanos, Patience::Short)
     }
 
+    /// It serves and never rests, for longer than it may.
+    fn be_busy(gate: &Gate, clock: &Clock) {
+        for _ in 0..=NO_REST / LONGEST {
+            clock.advance(i64::try_from(LONGEST).unwrap());
+            assert!(!waited(gate, 0));
+        }
+    }
+
+    #[test]
+    fn who_waited_while_it_was_stopped_is_served() {
+        let (gate, clock) = gate();
+        clock.advance(i64::try_from(NO_REST * 10).unwrap());
+        assert!(!waited(&gate, NO_REST * 10) && !waited(&gate, NO_REST * 10));
+        be_busy(&gate, &clock);
+        assert!(waited(&gate, NO_REST * 10));
+    }
+
     #[test]
     fn a_thread_that_rests_sheds_nobody() {
         let (gate, clock) = gate();
@@ -183,7 +212,7 @@ mod tests {
     #[test]
     fn one_that_does_not_sheds_who_waited_too_long() {
         let (gate, clock) = gate();
-        clock.advance(i64::try_from(NO_REST).unwrap() + 1);
+        be_busy(&gate, &clock);
         assert!(!waited(&gate, LONGEST));
         assert!(waited(&gate, LONGEST + 1));
         let since = gate.now() - STARVED * LONGEST;
@@ -195,7 +224,7 @@ mod tests {
     #[test]
     fn it_never_sheds_everybody() {
         let (gate, clock) = gate();
-        clock.advance(i64::try_from(NO_REST).unwrap() + 1);
+        be_busy(&gate, &clock);
         let step = LONGEST / 10;
         let shed = (0..1_000).filter(|_| {
             clock.advance(i64::try_from(step).unwrap());

@@ -90,7 +90,7 @@ mod tests {
                 r#"tollgate_outcomes_total{arm="STABLE",status="FAILURE"} "#,
                 r#"tollgate_cost_total{arm="STABLE"} "#,
                 "tollgate_context_violations_total ",
-                "tollgate_requests_shed_total ",
+                r#"tollgate_requests_shed_total{reason="overloaded"} "#,
                 "tollgate_decision_duration_seconds_count ",
             ] {
                 assert!(page.lines().any(|line| line.starts_with(want)), "{want}\n{page}");

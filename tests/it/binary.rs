@@ -80,6 +80,8 @@ impl Serving {
     pub fn start_as(program: &Path, folder: &Path, grpc: &str, args: &[&str], stdout: Stdio) -> Self {
         let mut child = std::process::Command::new(program)
             .current_dir(folder)
+            // Tests share the machine with each other: who waits there is no sign of overload.
+            .env("TOLLGATE_OVERLOAD_WAIT_SECONDS", "0")
             .args(["serve", "--grpc", grpc, "--metrics", "127.0.0.1:0", "--log-format", "json"])
             .args(args)
             .stdout(stdout)

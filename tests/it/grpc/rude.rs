@@ -146,7 +146,6 @@ fn the_process_stays_small_under_all_of_them() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("b.yaml"), BUNDLE).unwrap();
     let options = ["b.yaml", "--threads", "1", "--stalled-seconds", "1", "--request-seconds", "2"];
-    let options = [&options[..], &["--overload-wait-seconds", "0"]].concat();
     let serving = Serving::start(folder.path(), &options);
     let addr = serving.grpc;
     let end = Instant::now() + Duration::from_secs(6);
