@@ -7,10 +7,15 @@ use std::net::SocketAddr;
 
 /// Gives back a configuration that stands.
 pub(super) fn check(config: Config, settings: &Settings) -> Result<Config, Problem> {
-    let wrong = [nobody_could_ask, tls_in_part, token_in_the_clear, in_the_clear, super::log_place::wrong]
-        .iter()
-        .find_map(|wrong| wrong(&config))
-        .or_else(|| names_of_nobody(&config, settings));
+    let checks: [fn(&Config) -> Option<Wrong>; 6] = [
+        nobody_could_ask,
+        tls_in_part,
+        token_in_the_clear,
+        in_the_clear,
+        headers_in_the_clear,
+        super::log_place::wrong,
+    ];
+    let wrong = checks.iter().find_map(|wrong| wrong(&config)).or_else(|| names_of_nobody(&config, settings));
     match wrong {
         None => Ok(config),
         Some((field, what, remedy)) => {
@@ -78,6 +83,19 @@ fn in_the_clear(config: &Config) -> Option<Wrong> {
     let remedy = "give it a certificate (`tls_cert`, `tls_key`), or listen on loopback or a Unix socket (`uds`), \
                   or say `insecure_listen_in_cleartext` if nobody else can be on that network";
     Some((field, what, remedy.into()))
+}
+
+/// Collectors are told who sends by a header, which is a secret.
+fn headers_in_the_clear(config: &Config) -> Option<Wrong> {
+    config.otlp_headers_file.as_ref()?;
+    let endpoint: http::Uri = config.otlp_endpoint.0.as_deref()?.parse().ok()?;
+    let host = endpoint.host().unwrap_or_default();
+    (endpoint.scheme_str() == Some("http") && !super::log_place::is_loopback(host)).then(|| {
+        let what = format!(
+            "the headers for the collector would travel unencrypted to `{host}`, beyond this machine"
+        );
+        ("otlp_headers_file", what, "use `https` in `otlp_endpoint`".into())
+    })
 }
 
 fn token_in_the_clear(config: &Config) -> Option<Wrong> {

@@ -43,7 +43,8 @@ pub(super) fn wrong(config: &Config) -> Option<(&'static str, String, String)> {
     None
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether what is sent to this host stays on the machine.
+pub(super) fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -45,7 +45,9 @@ impl Incoming {
                 });
                 return Ok(None);
             }
-            (Accepted::Tcp(stream, _), _) => Connection::Tcp(tokio::net::TcpStream::from_std(stream)?),
+            // Nothing comes in beside the door.
+            (Accepted::Tcp(_, None), Some(_)) => return Err(io::ErrorKind::ConnectionRefused.into()),
+            (Accepted::Tcp(stream, _), None) => Connection::Tcp(tokio::net::TcpStream::from_std(stream)?),
         };
         Ok(Some((connection, place)))
     }

@@ -231,6 +231,8 @@ metrics! {
         TLS_RELOADS: Counter "tollgate_tls_reloads_total" ["result": Of(&UPDATE_RESULTS)],
         /// When the certificate that serves ends, in seconds since 1970.
         TLS_EXPIRY: Gauge "tollgate_tls_certificate_expiry_timestamp_seconds" [],
+        /// 1 while what serves of TLS is older than its files, and those are refused.
+        TLS_STALE: Gauge "tollgate_tls_stale" [],
     }
     "State over a restart" => {
         /// Writes of the state file.

@@ -6,7 +6,7 @@ use super::failure::Complaints;
 use super::load::{Files, Loaded, Read};
 use crate::clock::Clock;
 use crate::config::identity::{Name, Patterns};
-use crate::telemetry::metrics::{TLS_EXPIRY, TLS_RELOADS};
+use crate::telemetry::metrics::{TLS_EXPIRY, TLS_RELOADS, TLS_STALE};
 use arc_swap::ArcSwap;
 use metrics::{counter, gauge};
 use rustls::ServerConfig;
@@ -120,6 +120,7 @@ impl Live {
         for warning in read.warnings(files, &certificate) {
             tracing::warn!("{warning}");
         }
+        gauge!(TLS_STALE).set(0.0);
         #[expect(clippy::cast_precision_loss, reason = "exact for some million years")]
         gauge!(TLS_EXPIRY).set(certificate.not_after as f64);
         let loaded_at = jiff::Timestamp::from(clock.wall()).to_string();
@@ -156,6 +157,7 @@ impl Live {
         let read = self.files.read()?;
         let serving = self.current.load();
         if read.digest() == serving.digest {
+            gauge!(TLS_STALE).set(0.0);
             if self.lock().last_error.take().is_some() {
                 tracing::info!("the files of TLS are again those that serve");
             }
@@ -184,6 +186,7 @@ impl Live {
         if same && !asked {
             return;
         }
+        gauge!(TLS_STALE).set(1.0);
         self.count("rejected", |reloads| &mut reloads.rejected);
         tracing::error!(error, "the new files of TLS are refused; those from before go on serving");
         self.lock().last_error = Some(LastError { at, error });

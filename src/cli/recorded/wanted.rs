@@ -80,10 +80,13 @@ impl Wanted {
         Ok(Filter { wanted: self, since: read("since", &self.since)?, until: read("until", &self.until)? })
     }
 
-    /// A text that stands on every line that can be wanted, to pass over others quickly.
+    /// A text that stands on every line that can be wanted, to pass over others quickly. Ids of decisions
+    /// stand there in lower case, however they are asked for.
     #[must_use]
     pub fn needle(&self) -> Option<&str> {
-        self.decision.as_deref().or(self.request_id.as_deref()).filter(|text| {
+        let is_spelled = |id: &&str| !id.bytes().any(|byte| byte.is_ascii_uppercase());
+        let decision = self.decision.as_deref().filter(is_spelled);
+        decision.or(self.request_id.as_deref()).filter(|text| {
             text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':'))
         })
     }

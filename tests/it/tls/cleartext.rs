@@ -42,6 +42,22 @@ fn a_certificate_or_the_flag_allow_it() {
 }
 
 #[test]
+fn what_a_collector_is_told_in_secret_needs_tls_beyond_loopback() {
+    let folder = folder(&Authority::new("Test Root"));
+    fs::write(folder.path().join("headers"), "authorization: Bearer x").unwrap();
+    let check = |endpoint: &str| {
+        let to = ["--otlp-endpoint", endpoint, "--otlp-headers-file", "headers"];
+        run(folder.path(), &[&["config", "check"], &to[..]].concat())
+    };
+    let refused = check("http://collector.example:4317");
+    let said = format!("{}{}", refused.stdout, refused.stderr);
+    assert_eq!((refused.code, said.contains("unencrypted to `collector.example`")), (1, true), "{said}");
+    for endpoint in ["http://127.0.0.1:4317", "http://[::1]:4317", "https://collector.example:4317"] {
+        assert_eq!(check(endpoint).code, 0, "{endpoint}");
+    }
+}
+
+#[test]
 fn the_admin_token_needs_tls_beyond_loopback() {
     let folder = folder(&Authority::new("Test Root"));
     fs::write(folder.path().join("token"), "correct-horse-battery-staple").unwrap();

@@ -14,6 +14,8 @@ use std::time::Duration;
 /// Who hammers.
 const CLIENTS: usize = 8;
 
+const STALE: &str = "tollgate_tls_stale";
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_fails_while_certificates_change() {
     let post = Arc::new(Post::new(&MUTUAL));
@@ -93,11 +95,12 @@ async fn a_bad_certificate_leaves_the_old_one_serving() {
         post.serving.logs(&["the new files of TLS are refused", want]);
         let error = post.status()["tls"]["last_error"]["error"].to_string();
         assert!(error.contains(want), "{want}: {error}");
-        assert_eq!(shown().await, first, "{want}");
+        assert_eq!((shown().await, post.metric(STALE)), (first.clone(), 1), "{want}");
         for (name, text) in &good {
             replace(&at(name), text);
         }
         eventually("the old ones are back", || post.status()["tls"]["last_error"].is_null().then_some(()));
+        assert_eq!(post.metric(STALE), 0, "{want}");
     }
     fs::remove_file(at("server.crt")).unwrap();
     post.counts(&reloads("rejected"), 6);
