@@ -13,6 +13,9 @@ use tokio::sync::Notify;
 use super::collector::cut_torn;
 use crate::decision_log::shared::lock;
 
+/// So many batches that were given up are kept for people to look at; the oldest go first.
+const ASIDE: usize = 16;
+
 /// A batch that is complete.
 #[derive(Clone, Debug)]
 pub struct Parcel {
@@ -96,7 +99,8 @@ impl Spool {
         self.lose(records);
         if let Content::File(path) = &parcel.content {
             let aside = path.with_file_name(format!("refused-{}.jsonl", parcel.name));
-            let _ = fs::rename(path, aside);
+            let _ = fs::rename(path, &aside);
+            keep_newest_aside(aside.parent());
         }
         self.done();
     }
@@ -162,6 +166,21 @@ impl Spool {
     }
 }
 
+fn keep_newest_aside(dir: Option<&Path>) {
+    let Some(Ok(entries)) = dir.map(fs::read_dir) else { return };
+    let is_aside = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.starts_with("refused-") && name.ends_with(".jsonl")
+    };
+    let mut aside: Vec<PathBuf> =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_aside).collect();
+    aside.sort();
+    for path in aside.iter().rev().skip(ASIDE) {
+        // What cannot be deleted is looked at again with the next one.
+        let _ = fs::remove_file(path);
+    }
+}
+
 /// What an earlier run has left, the oldest first. A batch that it did not complete is one too, without the
 /// line that it was torn in.
 pub fn adopt(dir: &Path, now: u64) -> io::Result<Vec<Parcel>> {
@@ -187,4 +206,27 @@ pub fn adopt(dir: &Path, now: u64) -> io::Result<Vec<Parcel>> {
         parcels.push(Parcel { name, bytes, records: 0, oldest: now, content: Content::File(whole) });
     }
     Ok(parcels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_up_does_not_fill_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::default();
+        for number in 0..40 {
+            let path = folder.path().join(format!("batch-{number:04}.jsonl"));
+            fs::write(&path, "{}\n").unwrap();
+            let (name, content) = (format!("batch-{number:04}"), Content::File(path));
+            spool.put(Parcel { name, bytes: 3, records: 1, oldest: 0, content });
+            spool.give_up("the collector says that it is malformed");
+        }
+        let left = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut left: Vec<String> = left.map(|name| name.into_string().unwrap()).collect();
+        left.sort();
+        assert_eq!((left.len(), &*left[0]), (ASIDE, "refused-batch-0024.jsonl"));
+        assert_eq!((spool.bytes(), spool.take_given_up()), (0, 40));
+    }
 }
