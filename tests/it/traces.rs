@@ -284,7 +284,11 @@ fn what_cannot_work_ends_the_start_with_its_reason() {
     for (more, code, want) in [
         (vec!["--otlp-endpoint", "collector:4317"], 2, "such as `http://collector:4317`"),
         (vec!["--otlp-endpoint", "https://collector:4317"], 3, "--otlp-ca-file"),
-        (vec!["--otlp-endpoint", "http://c:1", "--otlp-headers-file", "none"], 3, "none: cannot be read"),
+        (
+            vec!["--otlp-endpoint", "http://127.0.0.1:1", "--otlp-headers-file", "none"],
+            3,
+            "none: cannot be read",
+        ),
         (vec!["--otlp-sample-ratio", "1.5"], 2, "from 0 to 1"),
     ] {
         let start = ["serve", "b.yaml", "--grpc", "127.0.0.1:0", "--metrics", "none"];
