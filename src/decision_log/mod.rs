@@ -2,8 +2,8 @@
 //! guardrail and action of an operator (design 2.3).
 //!
 //! A serving thread writes a record down with its [`Pen`], in a ring that is its own; one thread
-//! ([`writer`]) takes records out of all rings, makes lines of JSON of them ([`line`]), and brings
-//! them where they should go ([`sink`]). Names, masks and JSON are its work, so that where it is
+//! (`writer`) takes records out of all rings, makes lines of JSON of them ([`line`]), and brings
+//! them where they should go (`sink`). Names, masks and JSON are its work, so that where it is
 //! decided hardly more is done than copying. Nobody waits for it: what finds no room is dropped and
 //! counted, or was refused before anything was charged.
 

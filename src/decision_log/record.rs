@@ -31,7 +31,7 @@ pub const REPORT: u8 = 2;
 /// A retry decision.
 pub const RETRY: u8 = 3;
 
-/// Which bundle decided, and how its records are read: see [`super::edition`].
+/// Which bundle decided, and how its records are read: see `edition`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Origin {
     /// The edition's number; 0: none.
