@@ -197,26 +197,7 @@ const fn scope_field(level: ScopeLevel) -> Field {
 }
 
 fn target_needs(target: &Target) -> Vec<Need> {
-    let wanted = [
-        (Field::Agent, &target.agents),
-        (Field::Action, &target.actions),
-        (Field::Kind, &target.kinds),
-        (Field::Tool, &target.tools),
-        (Field::Provider, &target.providers),
-        (Field::Model, &target.models),
-        (Field::Tenant, &target.tenants),
-        (Field::App, &target.apps),
-        (Field::User, &target.users),
-        (Field::Workflow, &target.workflows),
-        (Field::Pipeline, &target.pipeline_ids),
-        (Field::Stage, &target.stage_names),
-        (Field::Handler, &target.stage_handler_names),
-        (Field::Environment, &target.environments),
-        (Field::Mode, &target.modes),
-        (Field::Roles, &target.roles),
-        (Field::Tags, &target.tags_include),
-    ];
-    let all = wanted.into_iter().map(|(field, patterns)| (field, true, patterns));
+    let all = target.wanted().into_iter().map(|(field, patterns)| (field, true, patterns));
     let all = all.chain([(Field::Tags, false, &target.tags_exclude)]);
     let need = |(field, wanted, patterns): (Field, bool, &Option<Vec<Pattern>>)| {
         patterns.as_ref().map(|patterns| Need { field, wanted, texts: Texts::of(patterns) })

@@ -1,6 +1,8 @@
 //! What a rule or a guardrail is about (design 1.4): all fields required, the values of one
 //! field alternatives.
 
+use super::Field;
+
 /// A list of alternatives for one field. Never empty; a field left out is `None` around it.
 pub type Patterns = Vec<Pattern>;
 
@@ -65,6 +67,32 @@ pub struct Target {
     pub tags_exclude: Option<Patterns>,
     /// The phases.
     pub phases: Phases,
+}
+
+impl Target {
+    /// What it asks for, field by field; `None` where it asks nothing. What it excludes is not among them.
+    #[must_use]
+    pub const fn wanted(&self) -> [(Field, &Option<Patterns>); 17] {
+        [
+            (Field::Agent, &self.agents),
+            (Field::Action, &self.actions),
+            (Field::Kind, &self.kinds),
+            (Field::Tool, &self.tools),
+            (Field::Provider, &self.providers),
+            (Field::Model, &self.models),
+            (Field::Tenant, &self.tenants),
+            (Field::App, &self.apps),
+            (Field::User, &self.users),
+            (Field::Workflow, &self.workflows),
+            (Field::Pipeline, &self.pipeline_ids),
+            (Field::Stage, &self.stage_names),
+            (Field::Handler, &self.stage_handler_names),
+            (Field::Environment, &self.environments),
+            (Field::Mode, &self.modes),
+            (Field::Roles, &self.roles),
+            (Field::Tags, &self.tags_include),
+        ]
+    }
 }
 
 impl Default for Target {

@@ -156,25 +156,7 @@ impl Aim {
     fn of_target(target: &Target) -> Self {
         let phase = if target.phases == Phases::Enqueue { Phase::Enqueue } else { Phase::Dispatch };
         let mut aim = Self { phase, ..Self::default() };
-        for (field, patterns) in [
-            (Field::Agent, &target.agents),
-            (Field::Action, &target.actions),
-            (Field::Kind, &target.kinds),
-            (Field::Tool, &target.tools),
-            (Field::Provider, &target.providers),
-            (Field::Model, &target.models),
-            (Field::Tenant, &target.tenants),
-            (Field::App, &target.apps),
-            (Field::User, &target.users),
-            (Field::Workflow, &target.workflows),
-            (Field::Pipeline, &target.pipeline_ids),
-            (Field::Stage, &target.stage_names),
-            (Field::Handler, &target.stage_handler_names),
-            (Field::Environment, &target.environments),
-            (Field::Mode, &target.modes),
-            (Field::Roles, &target.roles),
-            (Field::Tags, &target.tags_include),
-        ] {
+        for (field, patterns) in target.wanted() {
             aim.names(field, patterns.as_ref());
         }
         aim
