@@ -189,7 +189,9 @@ impl AsyncWrite for Patient {
         self.written(cx, polled)
     }
     fn is_write_vectored(&self) -> bool {
-        self.connection.is_write_vectored()
+        // h2 gives each message of 256 bytes or more a write of its own where parts can be written, and
+        // copies those under 1 KiB behind one another where not: a write for dozens of answers.
+        false
     }
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // No reason to call it moving: it is asked all the time.

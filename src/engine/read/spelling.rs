@@ -99,7 +99,7 @@ impl Reader<'_> {
         };
         let message = format!("{} is an older spelling", shown(&written));
         let right = brief(right_side(op));
-        let path = path::spelled(path);
+        let path = key_of(path);
         let suggestion = match (op, Operator::of(op).name()) {
             (Op::Eq(value), _) if !operator::needs_operator(value) => {
                 format!("write `{path}: {right}`")
@@ -215,9 +215,21 @@ fn no_scalar(rest: &str) -> Problem {
     Problem::new(Code::BadValue, message, "write `{\"==\": ...}` with the value as it is")
 }
 
+/// The path as a document writes it: quoted where YAML would read something else, or a terminal would.
+fn key_of(path: &Path) -> String {
+    let path = path::spelled(path);
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
+    if path.starts_with(|c: char| c.is_alphanumeric() || c == '_') && path.chars().all(plain) {
+        return path;
+    }
+    let mut quoted = String::new();
+    write_text(&path, &mut quoted);
+    quoted
+}
+
 /// The condition as a reader would say it.
 fn text_of(path: &Path, op: &Op) -> String {
-    let (path, name) = (path::spelled(path), Operator::of(op).name());
+    let (path, name) = (key_of(path), Operator::of(op).name());
     match right_side(op) {
         Right::Flag(true) => format!("{path} exists"),
         Right::Flag(false) => format!("{path} does not exist"),
@@ -311,6 +323,13 @@ fn write_list<'c>(items: impl IntoIterator<Item = &'c Const>, out: &mut String) 
 
 fn write_text(text: &str, out: &mut String) {
     let end = text.char_indices().nth(BRIEF_CHARS + 1).map_or(text.len(), |(at, _)| at);
-    let quoted = serde_json::Value::from(text.get(..end).unwrap_or_default());
-    out.push_str(&quoted.to_string());
+    let quoted = serde_json::Value::from(text.get(..end).unwrap_or_default()).to_string();
+    for c in quoted.chars() {
+        // JSON leaves those of U+007F to U+009F as they are.
+        if c.is_control() {
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
 }

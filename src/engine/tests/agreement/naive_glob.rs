@@ -90,10 +90,10 @@ fn run(pattern: &[char], text: &[char]) -> bool {
     }
 }
 
-/// Whether `c` is one of the characters and ranges of a class, or with `!` before them none.
+/// Whether `c` is one of the characters and ranges of a class, or with `!` or `^` before them none.
 fn in_class(class: &[char], c: char) -> bool {
     let (negated, mut rest) = match class.split_first() {
-        Some(('!', rest)) => (true, rest),
+        Some(('!' | '^', rest)) => (true, rest),
         _ => (false, class),
     };
     let mut found = false;
@@ -138,6 +138,8 @@ mod tests {
             ("[a-c]x", "dx", false),
             ("[!a-c]x", "dx", true),
             ("[!a-c]x", "bx", false),
+            ("[^a-c]x", "dx", true),
+            ("[^a-c]x", "bx", false),
             ("[abz-]", "-", true),
             ("[\\]]", "]", true),
             ("{a,b}x", "bx", true),
