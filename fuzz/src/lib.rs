@@ -10,17 +10,23 @@
     reason = "a target looks at the process from outside"
 )]
 
+mod admin;
 mod agreement;
+mod authzen;
 mod bundle;
+mod call;
 mod cases;
 mod conditions;
 mod config;
 mod decision_log;
 mod document;
 mod envelope;
+mod envoy_check;
+mod envoy_limits;
 mod glob;
 mod memory;
 mod places;
+mod plane;
 #[cfg(test)]
 mod replay;
 mod requests;
@@ -73,7 +79,9 @@ pub struct Target {
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
+    Target { name: "admin", run: admin::run },
     Target { name: "agreement", run: agreement::run },
+    Target { name: "authzen", run: authzen::run },
     Target { name: "bundle", run: bundle::run },
     Target { name: "cases", run: cases::run },
     Target { name: "conditions", run: conditions::run },
@@ -81,6 +89,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "decision_log", run: decision_log::run },
     Target { name: "document", run: document::run },
     Target { name: "envelope", run: envelope::run },
+    Target { name: "envoy_check", run: envoy_check::run },
+    Target { name: "envoy_limits", run: envoy_limits::run },
     Target { name: "glob", run: glob::run },
     Target { name: "state", run: state::run },
     Target { name: "when", run: when::run },

@@ -59,4 +59,7 @@ macro_rules! tests {
         })*
     };
 }
-tests! { agreement bundle cases conditions config decision_log document envelope glob state when wire }
+tests! {
+    admin agreement authzen bundle cases conditions config decision_log document envelope envoy_check envoy_limits glob
+    state when wire
+}

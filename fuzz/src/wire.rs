@@ -4,8 +4,7 @@
 use std::sync::{Arc, LazyLock};
 
 use prost::Message;
-use tollgate::clock::Clock;
-use tollgate::data_plane::{DataPlane, Item, Offer, Options, Outcome};
+use tollgate::data_plane::{DataPlane, Item};
 use tollgate::grpc::convert::report::{Report, attempt, report};
 use tollgate::grpc::convert::violation::Violations;
 use tollgate::grpc::convert::{Checked, Limits, guardrail, response, trace};
@@ -13,7 +12,7 @@ use tollgate::pb;
 use tollgate::pb::amplification::{self, Shape};
 
 use crate::memory::peak_of;
-use crate::requests::{GUARDED, NOW};
+use crate::plane;
 
 /// What a message may take decoded: the allowance of one request, of a batch, and as often as its bytes.
 const ONE: usize = 16 << 20;
@@ -21,14 +20,7 @@ const BATCH: usize = 256 << 20;
 const TIMES: usize = 64;
 
 /// One for all inputs: what they leave behind is bounded, and an answer depends on little of it.
-static PLANE: LazyLock<Arc<DataPlane>> = LazyLock::new(|| {
-    let options = Options { max_open_decisions: 1_000, max_open_approvals: 100, ..Options::default() };
-    let plane = DataPlane::new(options, Clock::manual(NOW)).expect("a data plane without a directory");
-    let files = vec![("bundle.yaml".to_owned(), GUARDED.as_bytes().to_vec())];
-    let outcome = plane.offer(&Offer { name: "fuzz".to_owned(), files });
-    assert!(matches!(outcome, Outcome::Applied), "{outcome:?}");
-    plane
-});
+static PLANE: LazyLock<Arc<DataPlane>> = LazyLock::new(plane::guarded);
 
 pub(crate) fn run(input: &[u8]) {
     let Some((which, bytes)) = input.split_first() else { return };

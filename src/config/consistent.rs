@@ -7,9 +7,10 @@ use std::net::SocketAddr;
 
 /// Gives back a configuration that stands.
 pub(super) fn check(config: Config, settings: &Settings) -> Result<Config, Problem> {
-    let checks: [fn(&Config) -> Option<Wrong>; 6] = [
+    let checks: [fn(&Config) -> Option<Wrong>; 7] = [
         nobody_could_ask,
         tls_in_part,
+        tls_with_nobody,
         token_in_the_clear,
         in_the_clear,
         headers_in_the_clear,
@@ -61,6 +62,16 @@ fn tls_in_part(config: &Config) -> Option<Wrong> {
         );
     }
     None
+}
+
+/// A Unix socket does not speak TLS: who asks for certificates there would let in everybody.
+fn tls_with_nobody(config: &Config) -> Option<Wrong> {
+    (config.tls_cert.is_some() && config.callers().next().is_none()).then(|| {
+        let what = "`tls_cert` is set and nothing that speaks TLS listens: a Unix socket never does, \
+                    and lets in whoever `uds_mode` says";
+        let remedy = "name an address with `grpc` or `http`, or leave out `tls_cert` and `tls_key`";
+        ("tls_cert", what.into(), remedy.into())
+    })
 }
 
 /// Who writes a list of names wants to bound who comes in: an empty one must not let in everybody.

@@ -64,7 +64,8 @@ fn apply_open_telemetry(
     }
 }
 
-/// Applies the variables; an empty one counts as unset. A name that no option has is only a
+/// Applies the variables; an empty one counts as unset, unless it is a list: who writes a list means
+/// to bound something, and an empty one is the business of whoever looks at the list. A name that no option has is only a
 /// warning: the environment is shared with others.
 pub(super) fn apply(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
@@ -79,7 +80,8 @@ pub(super) fn apply(
         let origin = Origin::Variable(name.into());
         let spec = OPTIONS.iter().find(|spec| spec.variable() == name);
         match (spec, value.to_str()) {
-            (_, Some("")) => {}
+            (None, Some("")) => {}
+            (Some(spec), Some("")) if !spec.is_list() => {}
             (Some(spec), Some(text)) => settings.set(spec, text, origin, problems),
             (Some(_), None) => problems.push(Problem::new(origin, "the value is not UTF-8")),
             (None, _) if OTHERS.contains(&name) || is_service_link(name) => {}

@@ -52,7 +52,10 @@ enum Pattern {
 /// What stands between two separators.
 #[derive(Clone, Debug, PartialEq)]
 enum Part {
+    /// Something: an empty part is none of those that `*` stands for.
     One(Glob),
+    /// Nothing, as between the slashes of `spiffe://`.
+    Empty,
     /// `**`: any number of parts, none included.
     Any,
 }
@@ -113,6 +116,7 @@ impl Pattern {
 fn parts(text: &str, separator: char) -> Result<Vec<Part>, String> {
     let read = |part: &str| match part {
         "**" => Ok(Part::Any),
+        "" => Ok(Part::Empty),
         _ => Glob::parse(part).map(Part::One).map_err(|error| error.to_string()),
     };
     let parts: Vec<Part> = text.split(separator).map(read).collect::<Result<_, _>>()?;
@@ -127,6 +131,17 @@ fn split_fits(parts: &[Part], name: &str, separator: char) -> bool {
     name.len() <= MOST_PARTS && all_fit(parts, &name)
 }
 
+impl Part {
+    /// Whether this is one part and fits that of a name.
+    fn fits(&self, part: &str) -> bool {
+        match self {
+            Self::One(glob) => !part.is_empty() && glob.matches(part),
+            Self::Empty => part.is_empty(),
+            Self::Any => false,
+        }
+    }
+}
+
 /// With one step back to the last `**`, as a glob does it with characters.
 fn all_fit(parts: &[Part], name: &[&str]) -> bool {
     let (mut pattern, mut rest) = (parts, name);
@@ -138,7 +153,7 @@ fn all_fit(parts: &[Part], name: &[&str]) -> bool {
                 pattern = more;
                 continue;
             }
-            (Some((Part::One(glob), more)), Some((part, others))) if glob.matches(part) => {
+            (Some((one, more)), Some((part, others))) if one.fits(part) => {
                 (pattern, rest) = (more, others);
                 continue;
             }
@@ -184,6 +199,12 @@ mod tests {
             (agents, "spiffe://prod/ns/pay/x/sa/agent-7", false),
             (agents, "spiffe://prod/ns/pay/sa/agent-7/x", false),
             (agents, "spiffe://prod/ns/pay/sa", false),
+            (agents, "spiffe://prod/ns//sa/agent-7", false),
+            ("spiffe://*/ns/a", "spiffe:///ns/a", false),
+            ("spiffe://prod/*", "spiffe://prod/", false),
+            ("spiffe://prod/{,a}", "spiffe://prod/", false),
+            ("spiffe://prod/", "spiffe://prod/", true),
+            ("*://prod/a", "spiffe://prod/a", true),
             ("spiffe://prod/**", "spiffe://prod/ns/pay/sa/x", true),
             ("spiffe://prod/**", "spiffe://prod.evil/ns/pay", false),
             ("spiffe://prod/**/sa/*", "spiffe://prod/a/b/sa/c/sa/d", true),
@@ -202,10 +223,12 @@ mod tests {
         for (pattern, name, fits) in [
             ("*.example.com", host("A.Example.com"), true),
             ("*.example.com", host("a.b.example.com"), false),
+            ("*.example.com", host(".example.com"), false),
             ("**.example.com", host("a.b.example.com"), true),
             ("**.example.com", uri, false),
             ("*@example.com", Name::Email("ann@example.com".into()), true),
             ("*@example.com", host("ann.example.com"), false),
+            ("*@example.com", Name::Email("@example.com".into()), false),
             ("10.0.0.7", Name::Address([10, 0, 0, 7].into()), true),
             ("10.0.0.7", host("10.0.0.7"), false),
             ("10.0.0.*", Name::Address([10, 0, 0, 7].into()), false),

@@ -179,6 +179,9 @@ options! {
         stalled_seconds: Wait = "30" "SECONDS",
         /// How long a connection may take to begin to speak HTTP/2.
         handshake_seconds: Wait = "10" "SECONDS",
+        /// How old a connection of gRPC may get, give or take a tenth. Then its client is told to open
+        /// another one, and what is in flight is answered within `grace_seconds`. 0: as old as it likes.
+        max_connection_seconds: Duration = "0" "SECONDS",
         /// The most connections; the next one waits until another ends.
         max_connections: usize = "10000" "COUNT",
         /// The most calls at one time on one connection.

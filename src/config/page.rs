@@ -8,8 +8,8 @@ const HEAD: &str = "# Configuration
 Every option of `tollgate serve` can stand in a YAML or JSON file (`--config FILE`, or the variable
 `TOLLGATE_CONFIG`), in the environment, or on the command line. Flags win over the environment, that
 over the file, that over the defaults. `tollgate config check` says what is wrong, `tollgate config
-show` what holds and where it comes from. An empty variable counts as unset. Paths in a file start at
-the file's folder.
+show` what holds and where it comes from. An empty variable counts as unset, but that of a list is an
+empty list. Paths in a file start at the file's folder.
 
 This page is made from the table in `src/config/options.rs`; `UPDATE=1 cargo test` rewrites it.
 ";

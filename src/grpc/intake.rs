@@ -133,6 +133,7 @@ mod tests {
     use crate::clock::Clock;
     use http_body_util::Full;
     use std::time::Duration;
+    use tokio_util::sync::CancellationToken;
 
     async fn next(body: &mut Metered<Full<Bytes>>) -> Result<usize, tonic::Code> {
         let frame = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await;
@@ -143,7 +144,8 @@ mod tests {
     #[tokio::test]
     async fn only_large_requests_are_counted_and_shed() {
         let intake = Arc::new(Intake::new(100));
-        let line = Line::new(Arc::new(Gate::new(Duration::ZERO, Clock::system())));
+        let gate = Arc::new(Gate::new(Duration::ZERO, Clock::system()));
+        let line = Line::new(gate, CancellationToken::new());
         let body = |bytes: usize| {
             Arc::clone(&intake).meter(Full::new(Bytes::from(vec![0; bytes])), Arc::clone(&line))
         };

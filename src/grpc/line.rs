@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use metrics::counter;
+use tokio_util::sync::CancellationToken;
 
 use super::outgoing::Outgoing;
 use super::overload::Gate;
@@ -24,6 +25,8 @@ const NANOS_PER_SECOND: u64 = 1_000_000_000;
 #[derive(Debug)]
 pub(super) struct Line {
     gate: Arc<Gate>,
+    /// Cancelled when what is in flight is the last.
+    drain: CancellationToken,
     open: AtomicUsize,
     in_flight: AtomicUsize,
     unseen: AtomicUsize,
@@ -43,9 +46,10 @@ struct GivenUp {
 
 impl Line {
     /// A connection of the thread with this gate.
-    pub(super) fn new(gate: Arc<Gate>) -> Arc<Self> {
+    pub(super) fn new(gate: Arc<Gate>, drain: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
             gate,
+            drain,
             open: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
             unseen: AtomicUsize::new(0),
@@ -55,6 +59,11 @@ impl Line {
             given_up: Mutex::default(),
             writing: Mutex::default(),
         })
+    }
+
+    /// Cancelled when the connection takes no more calls.
+    pub(super) const fn drain(&self) -> &CancellationToken {
+        &self.drain
     }
 
     /// Counts a call that is not over until its answer has left; says how many there are.
@@ -194,7 +203,8 @@ mod tests {
 
     fn line() -> (Arc<Line>, Clock) {
         let clock = Clock::manual(WallTime::from_nanos(0));
-        (Line::new(Arc::new(Gate::new(Duration::ZERO, clock.clone()))), clock)
+        let gate = Arc::new(Gate::new(Duration::ZERO, clock.clone()));
+        (Line::new(gate, CancellationToken::new()), clock)
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The gRPC edge: translates, and decides nothing.
 
 pub mod admin;
+mod age;
 mod answer;
 mod aside;
 mod authorize;
@@ -8,7 +9,7 @@ mod authorize_batch;
 mod authorize_stream;
 mod budget;
 pub mod convert;
-mod envoy;
+pub mod envoy;
 mod explain;
 mod front;
 pub mod guard;

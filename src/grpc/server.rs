@@ -77,6 +77,8 @@ pub struct Overload {
     pub stalled: Duration,
     /// How long a connection may take to begin.
     pub handshake: Duration,
+    /// About how old a connection may get; zero: as old as it likes.
+    pub age: Duration,
     /// Connections at one time; the next waits until one ends.
     pub connections: usize,
     /// Calls at one time on one connection.
@@ -94,6 +96,7 @@ impl Default for Overload {
             request: Duration::from_secs(30),
             stalled: Duration::from_secs(30),
             handshake: Duration::from_secs(10),
+            age: Duration::ZERO,
             connections: 10_000,
             calls: 1_024,
             streams: 1_000,

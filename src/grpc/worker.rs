@@ -12,6 +12,7 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_reflection::server::Builder as Reflection;
 
 use super::admin::{self, Token};
+use super::age::{self, Age};
 use super::aside::Aside;
 use super::authorize_stream::Streams;
 use super::convert::Limits;
@@ -80,7 +81,6 @@ impl<H: Health> Worker<H> {
             plane: Arc::clone(&plane),
             limits,
             gate: Arc::clone(&gate),
-            drain: drain.clone(),
             room: Arc::new(Semaphore::new(overload.streams)),
         };
         let traces = Traces(self.tracer);
@@ -95,6 +95,7 @@ impl<H: Health> Worker<H> {
             request: overload.request,
         };
         let transport = Transport { front, bounds, drain: drain.clone(), calls: Arc::default() };
+        let age = Age { most: overload.age, grace, door: self.tls.clone() };
         let incoming = Incoming::new(self.connections, self.tls);
         let overdue = async {
             drain.cancelled().await;
@@ -102,7 +103,7 @@ impl<H: Health> Worker<H> {
         };
         let waits = Waits { handshake: overload.handshake, stalled: overload.stalled };
         tokio::select! {
-            () = serve_all(incoming, &gate, &transport, waits) => Ok(()),
+            () = serve_all(incoming, &gate, &transport, waits, &age) => Ok(()),
             () = overdue => {
                 tracing::warn!("the grace period is over; requests in flight are cut off");
                 Ok(())
@@ -113,7 +114,7 @@ impl<H: Health> Worker<H> {
 }
 
 /// Serves connections until the drain, and those that it has to their end.
-async fn serve_all(mut incoming: Incoming, gate: &Arc<Gate>, transport: &Transport, waits: Waits) {
+async fn serve_all(mut incoming: Incoming, gate: &Arc<Gate>, transport: &Transport, waits: Waits, age: &Age) {
     let open = TaskTracker::new();
     loop {
         let next = tokio::select! {
@@ -122,10 +123,13 @@ async fn serve_all(mut incoming: Incoming, gate: &Arc<Gate>, transport: &Transpo
         };
         match next {
             Some(Ok((connection, place))) => {
-                let line = Line::new(Arc::clone(gate));
-                let drain = transport.drain.clone();
-                let patient = Patient::new(connection, Arc::clone(&line), waits, drain, place);
-                open.spawn(transport.clone().serve(patient, line));
+                let left = age.left(&connection);
+                let drain = transport.drain.child_token();
+                let line = Line::new(Arc::clone(gate), drain.clone());
+                let server = transport.drain.clone();
+                let patient = Patient::new(connection, Arc::clone(&line), waits, server, place);
+                let serving = Transport { drain: drain.clone(), ..transport.clone() }.serve(patient, line);
+                open.spawn(age::serve(serving, left, drain, age.grace));
             }
             Some(Err(error)) => tracing::warn!(%error, "a connection could not be taken over"),
             None => break,

@@ -1,6 +1,7 @@
 //! Connections over HTTP: whoever holds one open and says nothing, or sends without end, is cut
 //! off, and cannot keep others from their answers.
 
+use super::guests::{Guest, Guests};
 use crate::tls::{Door, Place};
 use anyhow::Context as _;
 use axum::Router;
@@ -12,7 +13,6 @@ use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -40,7 +40,8 @@ const LAST_REQUEST: Duration = Duration::from_secs(10);
 /// Bytes and lines of the head of a request.
 const HEAD_BYTES: usize = 16 << 10;
 const HEAD_LINES: usize = 64;
-/// Connections at one time; the next waits until one ends.
+/// Connections at one time; for the next one who says nothing has to go, and if everybody asks
+/// something it waits.
 const CONNECTIONS: u32 = 1024;
 /// Requests in flight on one connection of HTTP/2.
 const MAX_STREAMS: u32 = 128;
@@ -51,6 +52,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     patience: Patience,
+    places: u32,
     door: Option<Door>,
 }
 
@@ -71,7 +73,7 @@ impl Server {
             format!("{address}: the {option} address cannot be listened on; choose another with `--{option}`")
         })?;
         let address = listener.local_addr()?;
-        Ok(Self { listener, address, patience, door: None })
+        Ok(Self { listener, address, patience, places: CONNECTIONS, door: None })
     }
 
     /// The same behind this door: by TLS, and then in HTTP/2 too.
@@ -88,16 +90,25 @@ impl Server {
 
     /// Serves until told to stop, and until every connection has ended then.
     pub async fn run(self, router: Router, stop: CancellationToken) {
-        let room = Arc::new(Semaphore::new(CONNECTIONS as usize));
+        let room = Arc::new(Semaphore::new(self.places as usize));
+        let guests = Arc::new(Guests::default());
         loop {
-            let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
             let accepted = tokio::select! {
                 accepted = self.accept() => accepted,
                 () = stop.cancelled() => break,
             };
             match accepted {
                 Ok((stream, turn)) => {
-                    let serve = serve(stream, turn, router.clone(), self.patience, stop.clone());
+                    if room.available_permits() == 0 {
+                        guests.give_way();
+                    }
+                    let place = tokio::select! {
+                        place = Arc::clone(&room).acquire_owned() => place,
+                        () = stop.cancelled() => break,
+                    };
+                    let Ok(place) = place else { return };
+                    let guest = guests.enter();
+                    let serve = serve(stream, turn, router.clone(), self.patience, (guest, stop.clone()));
                     tokio::spawn(async move {
                         serve.await;
                         drop(place);
@@ -111,7 +122,7 @@ impl Server {
             }
         }
         drop(self.listener);
-        let _ = room.acquire_many(CONNECTIONS).await;
+        let _ = room.acquire_many(self.places).await;
     }
 
     /// The next connection, with the right to a handshake if it has to shake hands.
@@ -130,31 +141,41 @@ async fn serve(
     turn: Option<(Door, Place)>,
     router: Router,
     patience: Patience,
-    stop: CancellationToken,
+    (guest, stop): (Guest, CancellationToken),
 ) {
     let Some((door, place)) = turn else {
-        return speak(stream, Spoken::Http1, router, patience, stop).await;
+        return speak(stream, Spoken::Http1, router, patience, (guest, stop)).await;
     };
     // Who has not come in yet has asked nothing: nobody waits for it at the end.
     let entered = tokio::select! {
         entered = door.enter(stream, place) => entered,
+        () = guest.told_to_leave() => None,
         () = stop.cancelled() => None,
     };
     if let Some(stream) = entered {
         let two = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         let spoken = if two { Spoken::Http2 } else { Spoken::Http1 };
-        speak(stream, spoken, router, patience, stop).await;
+        let lifetime =
+            door.until_it_ends(&stream).map_or(patience.lifetime, |left| left.min(patience.lifetime));
+        speak(stream, spoken, router, Patience { lifetime, ..patience }, (guest, stop)).await;
     }
 }
 
-async fn speak<S>(stream: S, spoken: Spoken, router: Router, patience: Patience, stop: CancellationToken)
-where
+/// HTTP/1 has a time for the head of a request, and HTTP/2 none: who sends not even its preface would
+/// stay as long as connections last.
+async fn speak<S>(
+    stream: S,
+    spoken: Spoken,
+    router: Router,
+    patience: Patience,
+    (guest, stop): (Guest, CancellationToken),
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let asked = Arc::new(Asked::default());
-    let (counted, answers) = (Arc::clone(&asked), TowerToHyperService::new(router));
+    let guest = Arc::new(guest);
+    let (asks, answers) = (Arc::clone(&guest), TowerToHyperService::new(router));
     let service = service_fn(move |request: Request<Incoming>| {
-        let asking = Asking::begin(&counted);
+        let asking = asks.asks();
         let answer = answers.call(request);
         async move {
             let answer = answer.await;
@@ -167,52 +188,13 @@ where
     tokio::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
+        () = guest.told_to_leave() => return,
         () = tokio::time::sleep(patience.lifetime) => {}
-        () = asked.nothing_for(patience.head), if spoken == Spoken::Http2 => {}
+        () = guest.asks_nothing_for(patience.head), if spoken == Spoken::Http2 => {}
         () = stop.cancelled() => {}
     }
     connection.as_mut().graceful_shutdown();
     let _ = tokio::time::timeout(LAST_REQUEST, connection).await;
-}
-
-/// What was asked on a connection. HTTP/1 has a time for the head of a request, and HTTP/2 none: who
-/// sends not even its preface would stay as long as connections last.
-#[derive(Debug, Default)]
-struct Asked {
-    begun: AtomicU64,
-    ended: AtomicU64,
-}
-
-/// One request that has no answer yet.
-#[derive(Debug)]
-struct Asking(Arc<Asked>);
-
-impl Asking {
-    fn begin(asked: &Arc<Asked>) -> Self {
-        asked.begun.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(asked))
-    }
-}
-
-impl Drop for Asking {
-    fn drop(&mut self) {
-        self.0.ended.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-impl Asked {
-    /// Returns when nothing was asked for so long, and everything before is answered.
-    async fn nothing_for(&self, long: Duration) {
-        let mut before = 0;
-        loop {
-            tokio::time::sleep(long).await;
-            let begun = self.begun.load(Ordering::Relaxed);
-            if begun == before && self.ended.load(Ordering::Relaxed) == begun {
-                return;
-            }
-            before = begun;
-        }
-    }
 }
 
 fn protocol(spoken: Spoken, patience: Patience) -> auto::Builder<TokioExecutor> {
@@ -231,5 +213,59 @@ fn protocol(spoken: Spoken, patience: Patience) -> auto::Builder<TokioExecutor> 
     match spoken {
         Spoken::Http1 => builder.http1_only(),
         Spoken::Http2 => builder.http2_only(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use std::io::{Read as _, Write as _};
+    use tokio::sync::Notify;
+
+    const PLACES: u32 = 8;
+    /// Who waits for that long has waited for the silent.
+    const NEVER: Duration = Duration::from_secs(600);
+
+    fn ask(address: SocketAddr, path: &str) -> String {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_crowd_of_the_silent_keeps_nobody_from_an_answer() {
+        let (begun, held, stop) =
+            (Arc::new(Notify::new()), Arc::new(Notify::new()), CancellationToken::new());
+        let (begins, waits) = (Arc::clone(&begun), Arc::clone(&held));
+        let slow = get(move || async move {
+            begins.notify_one();
+            waits.notified().await;
+            "at last"
+        });
+        let router = Router::new().route("/livez", get(|| async { "alive" })).route("/slow", slow);
+        let patience = Patience { head: NEVER, lifetime: NEVER };
+        let localhost = SocketAddr::from(([127, 0, 0, 1], 0));
+        let server = Server::bind(localhost, "metrics", patience).await.unwrap();
+        let server = Server { places: PLACES, ..server };
+        let address = server.local_addr();
+        let served = tokio::spawn(server.run(router, stop.clone()));
+        let asked = tokio::task::spawn_blocking(move || ask(address, "/slow"));
+        begun.notified().await;
+        let crowd = move || (0..5 * PLACES).map(|_| std::net::TcpStream::connect(address)).collect();
+        let crowd: std::io::Result<Vec<_>> = tokio::task::spawn_blocking(crowd).await.unwrap();
+        let silent = crowd.unwrap();
+        for _ in 0..3 {
+            let alive = tokio::task::spawn_blocking(move || ask(address, "/livez")).await.unwrap();
+            assert!(alive.ends_with("alive"), "{alive}");
+        }
+        held.notify_one();
+        assert!(asked.await.unwrap().ends_with("at last"), "who waits for an answer gives way to nobody");
+        drop(silent);
+        stop.cancel();
+        served.await.unwrap();
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod authzen;
 mod connection;
+mod guests;
 pub mod probes;
 
 pub use connection::{Patience, Server};

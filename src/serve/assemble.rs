@@ -298,6 +298,7 @@ fn grpc_options(config: &Config) -> anyhow::Result<grpc::Options> {
             request: config.request_seconds.0,
             stalled: config.stalled_seconds.0,
             handshake: config.handshake_seconds.0,
+            age: config.max_connection_seconds,
             connections: config.max_connections,
             calls: u32::try_from(config.max_connection_calls.0).unwrap_or(u32::MAX),
             streams: config.max_streams,

@@ -26,6 +26,9 @@ const SCARCE: usize = PLACES / 2;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// And how long while places are scarce.
 const HASTE: Duration = Duration::from_secs(1);
+const NANOS_PER_SECOND: i128 = 1_000_000_000;
+/// No process lasts longer.
+const MOST_LEFT: Duration = Duration::from_secs(10 * 365 * 86_400);
 /// Reads of what nobody wants any more.
 const MOST_UNREAD: usize = 64;
 
@@ -99,6 +102,17 @@ impl Door {
         counter!(TLS_HANDSHAKES, "port" => self.port.label(), "result" => result).increment(1);
         let told = |failure| self.live.complaints.tell(&self.live.clock, self.port.label(), &peer, &failure);
         entered.map_err(told).ok()
+    }
+
+    /// For how long the certificate holds that the other side has shown; `None`: it showed none.
+    #[must_use]
+    pub fn until_it_ends(&self, stream: &TlsStream<TcpStream>) -> Option<Duration> {
+        let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first())?;
+        // It was verified, so that one which cannot be read is none that should stay.
+        let until = Certificate::parse(shown).map_or(0, |certificate| certificate.not_after);
+        // It holds to the end of its last second.
+        let left = (i128::from(until) + 1) * NANOS_PER_SECOND - i128::from(self.live.clock.wall().nanos());
+        Some(u64::try_from(left.max(0)).map_or(MOST_LEFT, Duration::from_nanos).min(MOST_LEFT))
     }
 
     async fn shake(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, Failure> {

@@ -1,5 +1,6 @@
 //! The gRPC edge, over real connections.
 
+mod age;
 mod batch;
 mod decisions;
 mod events;

@@ -26,14 +26,14 @@ use crate::pb::{self};
 
 /// Answers operators and approvers.
 #[derive(Debug)]
-pub(super) struct Admin {
+pub struct Admin {
     plane: Arc<DataPlane>,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
 
 /// The service for who may reach it at all.
-pub(super) fn open(plane: Arc<DataPlane>) -> AdminServiceServer<Admin> {
+pub fn open(plane: Arc<DataPlane>) -> AdminServiceServer<Admin> {
     AdminServiceServer::new(Admin { plane }).max_decoding_message_size(RARE_BYTES)
 }
 

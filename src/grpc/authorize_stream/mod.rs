@@ -20,7 +20,7 @@ use http::{HeaderMap, HeaderValue, Response};
 use http_body::{Body as HttpBody, Frame};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::Status;
 use tonic::body::Body;
 
@@ -44,7 +44,7 @@ const READS: usize = 64;
 /// Or so much time was spent, which is looked at after every few items.
 const TURN: u64 = 1_000_000;
 const LOOK_EVERY: usize = 4;
-/// When the server drains: a stream on which nothing came for so long has been answered.
+/// When the connection drains: a stream on which nothing came for so long has been answered.
 const QUIET: Duration = Duration::from_millis(200);
 /// And one on which something always comes is ended after this.
 const LEAVE: Duration = Duration::from_secs(1);
@@ -55,7 +55,6 @@ pub(super) struct Streams {
     pub plane: Arc<DataPlane>,
     pub limits: Limits,
     pub gate: Arc<Gate>,
-    pub drain: CancellationToken,
     /// One for each stream that may be open.
     pub room: Arc<Semaphore>,
 }
@@ -133,7 +132,7 @@ impl<B: HttpBody<Data = Bytes> + Unpin> Decisions<B> {
             gave_way: None,
             end: None,
             is_over: false,
-            drained: Box::pin(streams.drain.clone().cancelled_owned()),
+            drained: Box::pin(line.drain().clone().cancelled_owned()),
             leaving: None,
             _flight: flight,
             _place: place,
@@ -180,7 +179,7 @@ impl<B: HttpBody<Data = Bytes> + Unpin> Decisions<B> {
         Turn::More
     }
 
-    /// Whether the server drains and everything that had come by then is answered.
+    /// Whether the connection drains and everything that had come by then is answered.
     fn has_left(&mut self, cx: &mut Context<'_>, turn: &Turn) -> bool {
         if self.leaving.is_none() && self.drained.as_mut().poll(cx).is_ready() {
             self.leaving = Some(Leaving::begin());
@@ -223,7 +222,8 @@ impl<B: HttpBody<Data = Bytes> + Unpin> HttpBody for Decisions<B> {
         };
         let mut turn = this.turn(cx, sheds);
         if this.has_left(cx, &turn) {
-            turn = Turn::Over(Status::unavailable("the server ends; ask another one what has no answer"));
+            turn =
+                Turn::Over(Status::unavailable("the connection ends; ask on another one what has no answer"));
         }
         this.gave_way = matches!(turn, Turn::More).then_some(NOT_YET);
         if let Turn::Over(status) = turn {
@@ -246,7 +246,7 @@ impl<B: HttpBody<Data = Bytes> + Unpin> HttpBody for Decisions<B> {
 /// Stands for the time at which it gives way, until it does.
 const NOT_YET: u64 = u64::MAX;
 
-/// A stream of a server that ends.
+/// A stream of a connection that ends.
 struct Leaving {
     quiet: Pin<Box<Sleep>>,
     latest: Instant,

@@ -31,26 +31,30 @@ use crate::pb::envoy::service::ratelimit::v3::rate_limit_service_server::{
 use crate::pb::envoy::service::ratelimit::v3::{RateLimitRequest, RateLimitResponse};
 
 /// The generated servers around what answers Envoy on one serving thread.
-pub(super) type Checks = AuthorizationServer<Service>;
+pub type Checks = AuthorizationServer<Service>;
 /// The same for its limits.
-pub(super) type RateLimits = RateLimitServiceServer<Service>;
+pub type RateLimits = RateLimitServiceServer<Service>;
 
 /// Answers Envoy.
 #[derive(Debug)]
-pub(super) struct Service {
+pub struct Service {
     plane: Arc<DataPlane>,
     limits: Limits,
 }
 
 /// Both servers, which take messages of the size of one request.
 #[derive(Debug)]
-pub(super) struct Servers {
+pub struct Servers {
+    /// For its filter `ext_authz`.
     pub checks: Checks,
+    /// For its filter `ratelimit`.
     pub rate_limits: RateLimits,
 }
 
 impl Servers {
-    pub(super) fn new(plane: &Arc<DataPlane>, limits: &Limits) -> Self {
+    /// Both over what decides, within the bounds on requests.
+    #[must_use]
+    pub fn new(plane: &Arc<DataPlane>, limits: &Limits) -> Self {
         let service = Arc::new(Service { plane: Arc::clone(plane), limits: *limits });
         let most = limits.request_bytes;
         Self {

@@ -8,6 +8,7 @@ use rcgen::{
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -38,6 +39,8 @@ pub enum Valid {
     Now,
     Past,
     Future,
+    /// From long ago to so many seconds from now.
+    Seconds(u64),
 }
 
 impl Authority {
@@ -63,6 +66,10 @@ impl Authority {
             Valid::Now => (date_time_ymd(2020, 1, 1), date_time_ymd(2120, 1, 1)),
             Valid::Past => (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1)),
             Valid::Future => (date_time_ymd(2119, 1, 1), date_time_ymd(2120, 1, 1)),
+            Valid::Seconds(left) => {
+                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+                (date_time_ymd(2020, 1, 1), date_time_ymd(1970, 1, 1) + now + Duration::from_secs(left))
+            }
         };
         let key = KeyPair::generate().unwrap();
         Issued { cert: params.signed_by(&key, &self.0).unwrap().pem(), key: key.serialize_pem() }

@@ -1,8 +1,10 @@
 //! Callers with certificates: who is let in, and what the others and the operator hear.
 
 use super::authority::{Authority, Issued, MUTUAL, Post, Valid, handshakes};
+use crate::binary::eventually;
 use crate::served::request;
 use serde_json::json;
+use std::time::{Duration, Instant};
 use tonic::Code;
 
 const AGENTS: &str = "spiffe://prod/ns/*/sa/agent-*";
@@ -90,4 +92,26 @@ async fn a_name_that_does_not_fit_is_told_so_in_grpc() {
     }
     let mut served = post.client(Some(&good)).await;
     served.authorize(request("send", json!({}))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_ends_with_the_certificate_of_its_client() {
+    const LEFT: u64 = 4;
+    let post = Post::new(&MUTUAL);
+    let (began, deadline) = (Instant::now(), Duration::from_secs(60));
+    let own = post.authority.issue(&["spiffe://prod/ns/pay/sa/agent-1"], Valid::Seconds(LEFT));
+    let mut client = post.client(Some(&own)).await;
+    let ended = loop {
+        match client.authorize(request("send", json!({}))).await {
+            Ok(_) => assert!(began.elapsed() < deadline, "it goes on with a certificate that has ended"),
+            Err(status) => break status,
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    // A certificate holds to the end of its last second, and no call before was lost.
+    assert!(began.elapsed() > Duration::from_secs(LEFT - 1), "{ended}");
+    let refused = || post.metric(&handshakes("bad_certificate"));
+    eventually("a handshake with it is refused", || (refused() > 0).then_some(()));
+    let renewed = post.authority.issue(&["spiffe://prod/ns/pay/sa/agent-1"], Valid::Now);
+    post.client(Some(&renewed)).await.authorize(request("send", json!({}))).await.unwrap();
 }

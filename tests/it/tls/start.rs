@@ -1,7 +1,7 @@
 //! What a server does not start with.
 
 use super::authority::{Authority, Issued, TLS, Valid, folder, replace};
-use crate::binary::{Serving, run};
+use crate::binary::{Serving, ended, run, tollgate};
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
@@ -82,6 +82,25 @@ fn a_list_of_no_names_does_not_let_in_everybody() {
             "{refused:?}"
         );
     }
+    fs::write(folder.path().join("c.yaml"), format!("{file}tls_client_names: ann@example.com\n")).unwrap();
+    for names in ["", " ", ","] {
+        let mut command = tollgate(folder.path(), &["serve", "b.yaml", "--config", "c.yaml"]);
+        let refused = ended(command.env("TOLLGATE_TLS_CLIENT_NAMES", names));
+        let want = "TOLLGATE_TLS_CLIENT_NAMES: `tls_client_names` is set and names nobody";
+        assert_eq!((refused.code, refused.stderr.contains(want)), (2, true), "`{names}`: {refused:?}");
+    }
+}
+
+#[test]
+fn a_certificate_that_nobody_would_be_shown_is_refused() {
+    let folder = folder(&Authority::new("Test Root"));
+    let socket = &["--grpc", "none", "--uds", "grpc.sock"][..];
+    let refused = run(folder.path(), &[&["serve", "b.yaml"], socket, &TLS[..]].concat());
+    let want = "--tls-cert: `tls_cert` is set and nothing that speaks TLS listens";
+    assert_eq!((refused.code, refused.stderr.contains(want)), (2, true), "{refused:?}");
+    let http = ["--http", "127.0.0.1:0"];
+    let checked = run(folder.path(), &[&["config", "check"], socket, &TLS[..], &http].concat());
+    assert_eq!(checked.code, 0, "{checked:?}");
 }
 
 /// Somebody who speaks TLS with this certificate, whatever it is.
