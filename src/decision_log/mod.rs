@@ -35,6 +35,7 @@ use tollgate_engine::guardrail::Guards;
 use uuid::Uuid;
 
 pub use key::KeyTold;
+pub use line::{AUTHORIZE, WITHIN_LIMITS};
 pub use mask::{BadPointer, HashKey, Masks, SHORTEST_KEY};
 pub use options::{Options, Target};
 pub use pen::Pen;

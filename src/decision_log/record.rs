@@ -1,6 +1,6 @@
 //! What is recorded, and how a serving thread writes it down.
 
-use tollgate_engine::decide::{Answer, Decision, Grant, Obligations, Read, Request};
+use tollgate_engine::decide::{Answer, Decision, Grant, Obligations, Question, Read, Request};
 use tollgate_engine::guardrail::At;
 use tollgate_engine::guardrail::report::{Ending, Outcome};
 use tollgate_engine::guardrail::retry::{Attempt, Hint, Plan};
@@ -169,6 +169,7 @@ pub fn decision(out: &mut Vec<u8>, record: &DecisionRecord<'_, '_, '_>) {
     put.some(record.sampled, Put::number);
     put.some(record.request, request);
     put.text(record.request_id);
+    put.some(record.request.and_then(within_limits), Put::small);
     put.some(record.batch, |put, batch| {
         put.id(Uuid::from_u128(batch.call));
         put.small(batch.index as u64);
@@ -183,6 +184,14 @@ pub fn decision(out: &mut Vec<u8>, record: &DecisionRecord<'_, '_, '_>) {
     read(&mut put, record.read);
     put.small(record.decision.other_errors.into());
     put.small(record.decision.context_violations.into());
+}
+
+/// The units of a question about limits; `None`: whether it may run was asked.
+const fn within_limits(request: &Request<'_>) -> Option<u64> {
+    match request.question {
+        Question::MayRun => None,
+        Question::WithinLimits { units } => Some(units),
+    }
 }
 
 /// Writes a report down.

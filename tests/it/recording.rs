@@ -1,6 +1,8 @@
 //! The decision log from outside: what a caller got stands in it, what is masked does not, a kill leaves it
 //! readable, a full disk refuses or drops as it was told to.
 
+mod asked;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
