@@ -13,16 +13,10 @@ use tollgate_engine::unit::{Money, Span};
 use uuid::Uuid;
 
 use super::code::Put;
+use crate::config::decision_log::{EACH_GUARDRAIL, FIXED, MOST_TOLD};
 
-/// Limits, refusals and shadow refusals that a record tells of, of each at most so many; more are
-/// counted.
-pub const MOST_TOLD: usize = 64;
 /// The longest reason that a record holds.
 const MOST_REASON: usize = 1_024;
-/// More than everything takes besides the request and what guardrails say.
-const FIXED: usize = 4_096;
-/// More than what one guardrail says takes.
-const EACH_GUARDRAIL: usize = 512;
 
 /// The first byte of a record.
 pub const DECISION: u8 = 1;

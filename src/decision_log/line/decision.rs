@@ -12,9 +12,9 @@ use uuid::Uuid;
 use super::super::code::{Take, Told};
 use super::super::edition::Edition;
 use super::super::key::KeyTold;
-use super::super::record::MOST_TOLD;
 use super::json::Json;
 use super::{Place, Writes, asked, error_kind, head, hex, told_key, wall};
+use crate::config::decision_log::MOST_TOLD;
 
 /// The question of records that say which; all others say whether the action may run.
 pub const WITHIN_LIMITS: &str = "WITHIN_LIMITS";
