@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
+use http::Response;
 use metrics::counter;
 use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
 
 use super::outgoing::Outgoing;
 use super::overload::Gate;
@@ -18,7 +20,7 @@ const GIVEN_UP: u64 = 4_096;
 const GIVEN_UP_PER_SECOND: u64 = 2_000;
 /// Calls of one connection that may wait for their turn. Fewer would be served no sooner: at ten times
 /// the load nine of ten are to be shed in the time of one, and who is not read cannot be told so.
-const UNSEEN: usize = 256;
+const UNSEEN: usize = 1_024;
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 /// What is known of one connection.
@@ -27,6 +29,8 @@ pub(super) struct Line {
     gate: Arc<Gate>,
     /// Cancelled when what is in flight is the last.
     drain: CancellationToken,
+    /// Its number among those of the thread.
+    number: usize,
     open: AtomicUsize,
     in_flight: AtomicUsize,
     unseen: AtomicUsize,
@@ -48,6 +52,7 @@ impl Line {
     /// A connection of the thread with this gate.
     pub(super) fn new(gate: Arc<Gate>, drain: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
+            number: gate.number(),
             gate,
             drain,
             open: AtomicUsize::new(0),
@@ -64,6 +69,11 @@ impl Line {
     /// Cancelled when the connection takes no more calls.
     pub(super) const fn drain(&self) -> &CancellationToken {
         &self.drain
+    }
+
+    /// The answer to a call that is shed.
+    pub(super) fn refusal(&self) -> Response<Body> {
+        self.gate.refusal(self.number)
     }
 
     /// Counts a call that is not over until its answer has left; says how many there are.
