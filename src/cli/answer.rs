@@ -101,6 +101,10 @@ pub fn budget(budget: &Value) -> String {
 /// The decision, then how every rule fared.
 pub fn explanation(explanation: &Value) -> String {
     let mut lines = explanation.get("decision").map(text).unwrap_or_default();
+    if let Some(question) = explanation.get("question").and_then(Value::as_str) {
+        let units = explanation.get("units").map(|units| format!(" of {units}")).unwrap_or_default();
+        row(&mut lines, "question", Some(format!("{question}{units}: no rule is asked, only guardrails")));
+    }
     let rules = explanation.get("rules").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let _ = writeln!(lines, "\n{}", styled(HEAD, "rules"));
     rules.iter().for_each(|rule| trace(&visible::json(rule), &mut lines));

@@ -2,6 +2,25 @@
 
 use super::value::{OptionValue, Wrong, one_of};
 
+/// Limits, refusals and shadow refusals that a record tells of, of each at most so many; more are
+/// counted.
+pub const MOST_TOLD: usize = 64;
+/// More than everything takes besides the request and what guardrails say.
+pub const FIXED: usize = 4_096;
+/// More than what one guardrail says takes.
+pub const EACH_GUARDRAIL: usize = 512;
+/// Where actions are refused for want of room, this share of it is left for their reports.
+pub const FOR_REPORTS: usize = 8;
+
+/// The room that the record of the largest request needs, and what is left for reports.
+#[must_use]
+pub const fn least_ring(request_bytes: usize, name_bytes: usize) -> usize {
+    // An environment, an id and a mode are told twice.
+    let twice = name_bytes.saturating_mul(3);
+    let record = request_bytes.saturating_add(twice).saturating_add(FIXED + MOST_TOLD * EACH_GUARDRAIL);
+    record.saturating_add(record / (FOR_REPORTS - 1) + FOR_REPORTS)
+}
+
 /// What happens when there is no room for a record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WhenFull {

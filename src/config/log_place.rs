@@ -1,5 +1,6 @@
 //! Whether what the options of the decision log say together stands.
 
+use super::decision_log::least_ring;
 use super::options::Config;
 
 /// What is wrong with the decision log: the option, what, and what to do instead.
@@ -24,6 +25,9 @@ pub(super) fn wrong(config: &Config) -> Option<(&'static str, String, String)> {
         let what = format!("`{name}` is set, and there is no decision log");
         return Some((name, what, "say where it goes, with `decision_log_dir` for example".into()));
     }
+    if let Some(wrong) = place.and_then(|_| too_little_room(config)) {
+        return Some(wrong);
+    }
     let of_collector = [
         ("decision_log_auth_file", config.decision_log_auth_file.is_some()),
         ("decision_log_ca_file", config.decision_log_ca_file.is_some()),
@@ -41,6 +45,21 @@ pub(super) fn wrong(config: &Config) -> Option<(&'static str, String, String)> {
         return Some(("decision_log_auth_file", what, "use `https`".into()));
     }
     None
+}
+
+/// A record that is larger than the whole room would be lost, or its action refused, each time.
+fn too_little_room(config: &Config) -> Option<(&'static str, String, String)> {
+    let (ring, request) = (config.decision_log_ring_bytes.0, config.bounds_request_bytes.0);
+    let least = least_ring(request, config.bounds_request_name_bytes.0);
+    (ring < least).then(|| {
+        let what = format!(
+            "`decision_log_ring_bytes` is {ring}, which has no room for the record of the largest request: \
+             `bounds.request_bytes` is {request}"
+        );
+        let kib = least.div_ceil(1 << 10);
+        let remedy = format!("write `{kib}KiB` or more, or lower `bounds.request_bytes`");
+        ("decision_log_ring_bytes", what, remedy)
+    })
 }
 
 /// Whether what is sent to this host stays on the machine.

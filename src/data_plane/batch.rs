@@ -202,7 +202,7 @@ impl<'a> Item<'a> {
 
 /// Whether all of a batch can be recorded, whatever is decided.
 fn room_for_all(pen: &mut Pen, snapshot: &Snapshot, items: &[Item<'_>]) -> bool {
-    items.iter().all(|item| pen.has_room(item.request(), snapshot.guardrails()))
+    pen.has_room_for_all(items.iter().map(Item::request), snapshot.guardrails())
 }
 
 /// Those that wait because another item needs an approval wait for the first such.

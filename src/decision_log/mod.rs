@@ -35,6 +35,7 @@ use tollgate_engine::guardrail::Guards;
 use uuid::Uuid;
 
 pub use key::KeyTold;
+pub use line::{AUTHORIZE, WITHIN_LIMITS};
 pub use mask::{BadPointer, HashKey, Masks, SHORTEST_KEY};
 pub use options::{Options, Target};
 pub use pen::Pen;
@@ -174,7 +175,7 @@ impl Log {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let counts = &self.shared.counts;
-        let oldest = counts.oldest.load(Ordering::Relaxed);
+        let oldest = self.shared.oldest();
         let now = self.clock.moment().nanos();
         Stats {
             written: counts.written.load(Ordering::Relaxed),
@@ -184,7 +185,7 @@ impl Log {
             errors: counts.errors.load(Ordering::Relaxed),
             waiting: self.shared.waiting(),
             backlog: counts.backlog.load(Ordering::Relaxed),
-            lag: if oldest == 0 { 0 } else { now.saturating_sub(oldest) },
+            lag: oldest.map_or(0, |oldest| now.saturating_sub(oldest)),
         }
     }
 

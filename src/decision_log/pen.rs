@@ -10,7 +10,7 @@ use super::record::{self, DecisionRecord, ReportRecord, RetryRecord};
 use super::ring::Feeder;
 use super::sample;
 use super::shared::Shared;
-use crate::config::decision_log::WhenFull;
+use crate::config::decision_log::{FOR_REPORTS, WhenFull};
 
 /// Writes the records of one thread.
 #[derive(Debug)]
@@ -25,8 +25,6 @@ pub struct Pen {
 
 /// A bound on what is kept of the room that a large record took.
 const KEPT: usize = 64 << 10;
-/// Where actions are refused for want of room, this share of it is left for their reports.
-const FOR_REPORTS: usize = 8;
 
 impl Pen {
     /// The pen of a thread; without a log it writes nothing.
@@ -58,6 +56,34 @@ impl Pen {
         let feeder = self.feeder.get_or_insert_with(|| log.feeder());
         let (bytes, count) = (self.promised.0 + need, self.promised.1 + 1);
         let has_room = feeder.has_room(bytes + log.ring_bytes / FOR_REPORTS, count);
+        if has_room {
+            self.promised = (bytes, count);
+        }
+        has_room
+    }
+
+    /// The same of a batch of which all is recorded or nothing. Where it does not even fit the whole ring,
+    /// the thread gets a larger one: else such a batch would be refused each time.
+    #[must_use]
+    pub fn has_room_for_all<'r>(
+        &mut self,
+        requests: impl Iterator<Item = Option<&'r Request<'r>>>,
+        guards: usize,
+    ) -> bool {
+        let Some(log) = self.log.as_ref().filter(|log| log.when_full == WhenFull::Refuse) else {
+            return true;
+        };
+        let (mut bytes, mut count) = self.promised;
+        for request in requests {
+            bytes += record::most_bytes(request, guards, &mut self.text);
+            count += 1;
+        }
+        let room = bytes + log.ring_bytes / FOR_REPORTS;
+        let feeder = self.feeder.get_or_insert_with(|| log.feeder());
+        if !feeder.could_have_room(room, count) {
+            *feeder = log.feeder_for(room, count);
+        }
+        let has_room = feeder.has_room(room, count);
         if has_room {
             self.promised = (bytes, count);
         }

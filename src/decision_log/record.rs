@@ -1,6 +1,6 @@
 //! What is recorded, and how a serving thread writes it down.
 
-use tollgate_engine::decide::{Answer, Decision, Grant, Obligations, Read, Request};
+use tollgate_engine::decide::{Answer, Decision, Grant, Obligations, Question, Read, Request};
 use tollgate_engine::guardrail::At;
 use tollgate_engine::guardrail::report::{Ending, Outcome};
 use tollgate_engine::guardrail::retry::{Attempt, Hint, Plan};
@@ -13,16 +13,10 @@ use tollgate_engine::unit::{Money, Span};
 use uuid::Uuid;
 
 use super::code::Put;
+use crate::config::decision_log::{EACH_GUARDRAIL, FIXED, MOST_TOLD};
 
-/// Limits, refusals and shadow refusals that a record tells of, of each at most so many; more are
-/// counted.
-pub const MOST_TOLD: usize = 64;
 /// The longest reason that a record holds.
 const MOST_REASON: usize = 1_024;
-/// More than everything takes besides the request and what guardrails say.
-const FIXED: usize = 4_096;
-/// More than what one guardrail says takes.
-const EACH_GUARDRAIL: usize = 512;
 
 /// The first byte of a record.
 pub const DECISION: u8 = 1;
@@ -169,6 +163,7 @@ pub fn decision(out: &mut Vec<u8>, record: &DecisionRecord<'_, '_, '_>) {
     put.some(record.sampled, Put::number);
     put.some(record.request, request);
     put.text(record.request_id);
+    put.some(record.request.and_then(within_limits), Put::small);
     put.some(record.batch, |put, batch| {
         put.id(Uuid::from_u128(batch.call));
         put.small(batch.index as u64);
@@ -183,6 +178,14 @@ pub fn decision(out: &mut Vec<u8>, record: &DecisionRecord<'_, '_, '_>) {
     read(&mut put, record.read);
     put.small(record.decision.other_errors.into());
     put.small(record.decision.context_violations.into());
+}
+
+/// The units of a question about limits; `None`: whether it may run was asked.
+const fn within_limits(request: &Request<'_>) -> Option<u64> {
+    match request.question {
+        Question::MayRun => None,
+        Question::WithinLimits { units } => Some(units),
+    }
 }
 
 /// Writes a report down.

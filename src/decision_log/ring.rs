@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 
 /// Words before each record: its length in bytes, when it was brought, its number.
 const HEAD: u64 = 3;
+/// A record that is taken while somebody looks at it is looked for again so often.
+const LOOKS: usize = 64;
 /// A place of its own for what one thread writes and another reads.
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -76,7 +78,8 @@ impl Ring {
     pub fn new(bytes: usize) -> Arc<Self> {
         let words = (bytes / 8).next_power_of_two().max(64);
         Arc::new(Self {
-            words: (0..words).map(|_| AtomicU64::new(0)).collect(),
+            // In place, so that memory which nobody writes to is never touched.
+            words: vec![0_u64; words].into_iter().map(AtomicU64::new).collect(),
             head: Line::default(),
             tail: Line::default(),
             brought: Line::default(),
@@ -103,6 +106,25 @@ impl Ring {
     pub fn waiting(&self) -> u64 {
         let tail = self.tail.0.load(Ordering::Acquire);
         self.head.0.load(Ordering::Acquire).saturating_sub(tail) * 8
+    }
+
+    /// When the oldest record that waits was brought. For who looks now and then: neither side does anything
+    /// for it.
+    #[must_use]
+    pub fn oldest(&self) -> Option<u64> {
+        for _ in 0..LOOKS {
+            let tail = self.tail.0.load(Ordering::Acquire);
+            if tail >= self.head.0.load(Ordering::Acquire) {
+                return None;
+            }
+            let stamp = self.word(tail + 1).load(Ordering::Relaxed);
+            fence(Ordering::Acquire);
+            // Nothing is written over a record before the tail has moved past it.
+            if self.tail.0.load(Ordering::Relaxed) == tail {
+                return Some(stamp);
+            }
+        }
+        None
     }
 
     /// Whether the thread that fed it is gone.
@@ -149,6 +171,18 @@ const fn words(bytes: u64) -> u64 {
     HEAD + bytes.div_ceil(8)
 }
 
+/// How many words records of so many bytes together take at most.
+const fn words_for(bytes: usize, count: usize) -> u64 {
+    let each = HEAD + 1;
+    (bytes as u64).div_ceil(8).saturating_add(each.saturating_mul(count as u64))
+}
+
+/// How many bytes a ring has that has room for them.
+#[must_use]
+pub fn bytes_for(bytes: usize, count: usize) -> usize {
+    usize::try_from(words_for(bytes, count).saturating_mul(8)).unwrap_or(usize::MAX)
+}
+
 impl Feeder {
     /// Puts a record in. If there is no room for it, it is lost, or the oldest are (`drop_oldest`).
     pub fn push(&mut self, stamp: u64, bytes: &[u8], drop_oldest: bool) -> bool {
@@ -182,8 +216,13 @@ impl Feeder {
 
     /// Whether records of so many bytes together find room, if there are `count` of them.
     pub fn has_room(&mut self, bytes: usize, count: usize) -> bool {
-        let each = HEAD + 1;
-        self.has((bytes as u64).div_ceil(8).saturating_add(each.saturating_mul(count as u64)))
+        self.has(words_for(bytes, count))
+    }
+
+    /// Whether they would find room if nothing waited.
+    #[must_use]
+    pub fn could_have_room(&self, bytes: usize, count: usize) -> bool {
+        words_for(bytes, count) <= self.ring.capacity()
     }
 
     fn has(&mut self, need: u64) -> bool {

@@ -8,7 +8,7 @@ use crossbeam_queue::ArrayQueue;
 use super::edition::Edition;
 use super::mask::Masks;
 use super::rare::Rare;
-use super::ring::{Feeder, Lost, Ring, Tap};
+use super::ring::{Feeder, Lost, Ring, Tap, bytes_for};
 use crate::config::decision_log::{Rates, WhenFull};
 
 /// Rare records that may wait.
@@ -138,7 +138,16 @@ impl Shared {
 
     /// A ring of its own for the thread that asks.
     pub fn feeder(&self) -> Feeder {
-        let ring = Ring::new(self.ring_bytes);
+        self.fed(Ring::new(self.ring_bytes))
+    }
+
+    /// The same for one that has more to bring at once: records of so many bytes together, and as much room
+    /// besides as others have.
+    pub fn feeder_for(&self, bytes: usize, count: usize) -> Feeder {
+        self.fed(Ring::new(bytes_for(bytes, count).saturating_add(self.ring_bytes)))
+    }
+
+    fn fed(&self, ring: Arc<Ring>) -> Feeder {
         let (feeder, tap) = ring.sides();
         lock(&self.rings).push(ring);
         lock(&self.new).push(tap);
@@ -193,6 +202,23 @@ impl Shared {
             unsent: read(&self.counts.unsent),
             rare: read(&self.rare_lost),
         }
+    }
+
+    /// Something waits; what is noted already is older.
+    pub fn note_oldest(&self, stamp: u64) {
+        let _ = self.counts.oldest.compare_exchange(0, stamp, Ordering::Release, Ordering::Relaxed);
+    }
+
+    /// When the oldest record was brought that is not where it should go.
+    pub fn oldest(&self) -> Option<u64> {
+        let waiting = self.oldest_in_rings();
+        let taken = Some(self.counts.oldest.load(Ordering::Acquire)).filter(|oldest| *oldest > 0);
+        waiting.into_iter().chain(taken).min()
+    }
+
+    /// When the oldest record was brought that waits in a ring.
+    fn oldest_in_rings(&self) -> Option<u64> {
+        lock(&self.rings).iter().filter_map(|ring| ring.oldest()).min()
     }
 
     /// Bytes that wait in rings.

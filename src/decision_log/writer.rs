@@ -126,6 +126,9 @@ impl Writer {
             self.sources.push(Source { thread: self.threads, tap, taken: None, bytes: Vec::new() });
             self.threads += 1;
         }
+        // Said before they are taken: who looks at the rings first and then here sees them in one of both.
+        let waits = self.sources.iter().filter_map(|source| source.tap.ring.oldest()).min();
+        waits.into_iter().for_each(|stamp| self.shared.note_oldest(stamp));
         let filled: Vec<_> = self.sources.iter().map(|source| source.tap.filled()).collect();
         while self.lines.len() < AT_ONCE {
             for (at, until) in filled.iter().enumerate() {
@@ -215,7 +218,7 @@ impl Writer {
     fn note_oldest(&mut self, stamp: u64) {
         if self.oldest == 0 {
             self.oldest = stamp;
-            self.shared.counts.oldest.store(stamp, Ordering::Relaxed);
+            self.shared.note_oldest(stamp);
         }
     }
 
@@ -244,7 +247,7 @@ impl Writer {
         }
         let mut wait = AGAIN;
         loop {
-            let batch = Batch { lines: &self.lines, records: self.records };
+            let batch = Batch { lines: &self.lines, records: self.records, oldest: self.oldest };
             match self.sink.write(&batch) {
                 Ok(()) => break self.delivered(),
                 Err(trouble) => self.failed(&trouble),
@@ -261,7 +264,7 @@ impl Writer {
             self.lines = Vec::new();
         }
         (self.records, self.oldest) = (0, 0);
-        self.shared.counts.oldest.store(0, Ordering::Relaxed);
+        self.count();
     }
 
     fn delivered(&mut self) {
@@ -302,9 +305,11 @@ impl Writer {
         self.arrived(0);
         let (bytes, oldest) = self.sink.backlog();
         self.shared.counts.backlog.store(bytes, Ordering::Relaxed);
-        if let Some(oldest) = oldest {
-            self.shared.counts.oldest.store(oldest, Ordering::Relaxed);
-        }
+        let lines = Some(self.oldest).filter(|oldest| *oldest > 0);
+        let taken = self.sources.iter().filter_map(|source| source.taken.map(|taken| taken.stamp));
+        let rare = self.rare.as_ref().map(|rare| rare.stamp);
+        let oldest = [lines, rare, oldest].into_iter().flatten().chain(taken).min();
+        self.shared.counts.oldest.store(oldest.unwrap_or(0), Ordering::Relaxed);
     }
 
     fn failed(&mut self, trouble: &Trouble) {

@@ -1,6 +1,9 @@
 //! The decision log from outside: what a caller got stands in it, what is masked does not, a kill leaves it
 //! readable, a full disk refuses or drops as it was told to.
 
+mod asked;
+mod room;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -341,6 +344,7 @@ fn newest_file(folder: &Path) -> std::path::PathBuf {
 
 #[test]
 fn on_a_full_disk_actions_are_refused_or_records_dropped_as_it_was_said() {
+    let pad = format!("pad={}", "x".repeat(2_000));
     for (when_full, refuses) in [("refuse", true), ("drop_newest", false), ("drop_oldest", false)] {
         let folder = folder();
         let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
@@ -350,14 +354,16 @@ fn on_a_full_disk_actions_are_refused_or_records_dropped_as_it_was_said() {
             "--decision-log-when-full",
             when_full,
             "--decision-log-ring-bytes",
-            "8KiB",
+            "48KiB",
+            "--bounds-request-bytes",
+            "4KiB",
             "--threads",
             "1",
         ];
         let serving = Serving::start_into(folder.path(), "127.0.0.1:0", &args, Stdio::from(full));
         let mut refused = 0;
         for _ in 0..80 {
-            let answer = authorize(folder.path(), &serving, &["--action", "read"]);
+            let answer = authorize(folder.path(), &serving, &["--action", "read", "-x", &pad]);
             if answer["reason_code"] == "log_unavailable" {
                 assert_eq!((&answer["effect"], answer.get("limits")), (&json!("DENY"), None));
                 refused += 1;
@@ -368,7 +374,7 @@ fn on_a_full_disk_actions_are_refused_or_records_dropped_as_it_was_said() {
         assert_eq!(refused > 0, refuses, "{when_full}: {refused} of 80");
         assert_eq!(serving.get("/readyz").0, 200);
         if refuses {
-            let once = ["--action", "once", "--user", "alice"];
+            let once = ["--action", "once", "--user", "alice", "-x", &pad];
             assert_eq!(authorize(folder.path(), &serving, &once)["reason_code"], "log_unavailable");
             refused += 1;
             let left = ask(folder.path(), &serving, &[&["budget"], &once[..]].concat()).json();

@@ -15,7 +15,7 @@ use tollgate_engine::simulate::answer;
 use tollgate_engine::time::WallTime;
 
 use crate::cli::bundle;
-use crate::decision_log::BUNDLES;
+use crate::decision_log::{AUTHORIZE, BUNDLES, WITHIN_LIMITS};
 
 /// The account of a recorded decision, in the form of `tollgate explain`, and why its rules could not be
 /// looked at, where they could not.
@@ -25,7 +25,17 @@ pub fn account(record: &Value, log: &Path, from: Option<&Path>) -> (Value, Optio
         Err(error) => (json!([]), Some(format!("{error:#}"))),
     };
     let decision = record.get("decision").cloned().unwrap_or_default();
-    (json!({"decision": decision, "rules": rules, "guardrails": guardrails(record)}), why)
+    let mut told = json!({"decision": decision, "rules": rules, "guardrails": guardrails(record)});
+    if let Value::Object(all) = &mut told {
+        let known = |name: &str| Some((name.to_owned(), record.get(name)?.clone()));
+        all.extend(["question", "units"].into_iter().filter_map(known));
+    }
+    (told, why)
+}
+
+/// What was asked. Records that do not say were asked whether the action may run.
+pub fn question(record: &Value) -> &str {
+    record.get("question").and_then(Value::as_str).unwrap_or(AUTHORIZE)
 }
 
 fn text<'r>(record: &'r Value, pointer: &str) -> &'r str {
@@ -36,6 +46,11 @@ fn rules(record: &Value, log: &Path, from: Option<&Path>) -> anyhow::Result<Valu
     let code = text(record, "/decision/reason_code");
     if text(record, "/decision/bundle/arm") == "BUILTIN" || code == ReasonCode::EmergencyStop.name() {
         return Ok(json!([]));
+    }
+    match question(record) {
+        AUTHORIZE => {}
+        WITHIN_LIMITS => return Ok(json!([])),
+        other => bail!("`{other}` was asked, which this version does not know"),
     }
     let Some(asked) = record.get("request") else { bail!("the request was malformed, so no rule was asked") };
     let compiled = compiled(text(record, "/decision/bundle/digest"), log, from)?;

@@ -5,7 +5,7 @@ mod place;
 mod row;
 mod wanted;
 
-pub use account::account;
+pub use account::{account, question};
 pub use place::{Following, LogPlace, Step};
 pub use row::row;
 pub use wanted::Wanted;

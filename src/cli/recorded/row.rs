@@ -5,6 +5,9 @@ use serde_json::Value;
 
 use crate::cli::output::{BAD, CARE, FAINT, GOOD, styled};
 use crate::cli::visible;
+use crate::decision_log::AUTHORIZE;
+
+use super::question;
 
 /// The record in one line.
 #[must_use]
@@ -27,7 +30,8 @@ pub fn row(record: &Value) -> String {
             };
             let who = [at("/request/subject/agent"), at("/request/action/name")].map(str::to_owned);
             let [agent, action] = who;
-            (style, effect, vec![agent, action, why, at("/decision/decision_id").to_owned()])
+            let asked = if question(record) == AUTHORIZE { "" } else { question(record) }.to_owned();
+            (style, effect, vec![agent, action, why, asked, at("/decision/decision_id").to_owned()])
         }
         "report" => {
             let status = at("/report/status").to_owned();

@@ -5,6 +5,9 @@ use tollgate_engine::time::WallTime;
 
 use crate::cli::exit::Failure;
 use crate::clock::Clock;
+use crate::decision_log::{AUTHORIZE, WITHIN_LIMITS};
+
+use super::question;
 
 /// What narrows down which records are shown.
 #[derive(Debug, Default, clap::Args)]
@@ -25,6 +28,9 @@ pub struct Wanted {
     /// Only decisions with this reason code
     #[arg(long, value_name = "CODE")]
     reason_code: Option<String>,
+    /// Only decisions about this question: AUTHORIZE, WITHIN_LIMITS (which asks no rule)
+    #[arg(long, value_name = "QUESTION", ignore_case = true, value_parser = [AUTHORIZE, WITHIN_LIMITS])]
+    question: Option<String>,
     /// Only requests of this agent
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
@@ -116,6 +122,9 @@ impl Filter<'_> {
             && is(&wanted.tenant, &["/request/subject/tenant"])
             && is(&wanted.decision, &["/decision/decision_id", "/decision_id"])
             && is(&wanted.request_id, &["/decision/request_id", "/request/request_id"])
+            && wanted.question.as_deref().is_none_or(|wanted| {
+                at("/kind") == Some("decision") && question(record).eq_ignore_ascii_case(wanted)
+            })
             && self.is_in_time(at("/time"))
     }
 
@@ -183,6 +192,8 @@ mod tests {
             (Wanted { until: some("2026-11-21T09:29:59Z"), ..Wanted::default() }, false),
             (Wanted { kind: some("report"), ..Wanted::default() }, false),
             (Wanted { guardrail: some("g"), ..Wanted::default() }, false),
+            (Wanted { question: some("authorize"), ..Wanted::default() }, true),
+            (Wanted { question: some("WITHIN_LIMITS"), ..Wanted::default() }, false),
         ] {
             assert_eq!(wanted.filter().unwrap().wants(&record), want, "{wanted:?}");
         }

@@ -12,9 +12,14 @@ use uuid::Uuid;
 use super::super::code::{Take, Told};
 use super::super::edition::Edition;
 use super::super::key::KeyTold;
-use super::super::record::MOST_TOLD;
 use super::json::Json;
 use super::{Place, Writes, asked, error_kind, head, hex, told_key, wall};
+use crate::config::decision_log::MOST_TOLD;
+
+/// The question of records that say which; all others say whether the action may run.
+pub const WITHIN_LIMITS: &str = "WITHIN_LIMITS";
+/// How the others are called.
+pub const AUTHORIZE: &str = "AUTHORIZE";
 
 struct Origin<'b> {
     edition: Arc<Edition>,
@@ -38,6 +43,7 @@ pub fn tell(
     let sampled = take.some(Take::number)?;
     let mut request = take.some(asked::document)?;
     let request_id = take.text()?;
+    let within_limits = take.some(Take::small)?;
     match &mut request {
         Some(request) => origin.edition.masks.hide(request, &mut json.hidden),
         // Of one that was malformed only its id is known.
@@ -52,6 +58,10 @@ pub fn tell(
     let mut more = Untold::default();
     let known = Known { id, time, request_id, origin: &origin };
     answer(json, take, &known, &mut more)?;
+    if let Some(units) = within_limits {
+        json.name("question", WITHIN_LIMITS);
+        json.whole("units", units);
+    }
     if let Some(request) = &request {
         json.key("request");
         json.told(request);

@@ -16,6 +16,7 @@ use super::code::Take;
 use super::edition::Edition;
 use super::rare::Rare;
 use super::record::{DECISION, REPORT, RETRY};
+pub use decision::{AUTHORIZE, WITHIN_LIMITS};
 use json::Json;
 
 /// The version of the form of a line.

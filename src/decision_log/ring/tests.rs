@@ -123,3 +123,49 @@ fn while_both_sides_hurry_nothing_is_torn_doubled_or_miscounted() {
         }
     }
 }
+
+#[test]
+fn who_looks_on_sees_when_the_oldest_was_brought() {
+    let ring = Ring::new(512);
+    let (mut feeder, mut tap) = ring.sides();
+    assert_eq!(ring.oldest(), None);
+    (0..3).for_each(|at| assert!(feeder.push(100 + at, &record(at, 8), false)));
+    assert_eq!(ring.oldest(), Some(100));
+    assert!(tap.take(tap.filled(), u64::MAX, &mut Vec::new()).is_some());
+    assert_eq!(ring.oldest(), Some(101));
+    (3..100).for_each(|at| assert!(feeder.push(100 + at, &record(at, 8), true)));
+    assert_eq!(ring.oldest(), Some(188));
+    drain(&mut tap, &mut Vec::new(), &mut 0);
+    assert_eq!(ring.oldest(), None);
+}
+
+#[test]
+fn what_is_overwritten_while_somebody_looks_is_no_time() {
+    let ring = Ring::new(512);
+    let (mut feeder, _tap) = ring.sides();
+    let over = Arc::new(AtomicBool::new(false));
+    let (looked_at, looks) = (Arc::clone(&ring), Arc::clone(&over));
+    let looking = std::thread::spawn(move || {
+        let (mut last, mut seen) = (0, 0_u64);
+        while !looks.load(Ordering::Relaxed) || seen == 0 {
+            let Some(stamp) = looked_at.oldest() else { continue };
+            // Nothing else in the ring is so large and goes up.
+            assert!((1 << 60..(1 << 60) + 1_000_000).contains(&stamp) && stamp >= last, "{stamp:x} {last:x}");
+            (last, seen) = (stamp, seen + 1);
+        }
+    });
+    (0..200_000_u64)
+        .for_each(|at| assert!(feeder.push((1 << 60) + at, &record(at, (at % 40) as usize), true)));
+    over.store(true, Ordering::Relaxed);
+    looking.join().unwrap();
+}
+
+#[test]
+fn a_ring_for_many_records_has_room_for_them() {
+    for (bytes, count) in [(0, 1), (7, 1), (4_000, 3), (4_000_000, 1_000)] {
+        let (mut feeder, _tap) = Ring::new(bytes_for(bytes, count)).sides();
+        assert!(feeder.could_have_room(bytes, count) && feeder.has_room(bytes, count), "{bytes} {count}");
+    }
+    let (feeder, _tap) = Ring::new(512).sides();
+    assert!(!feeder.could_have_room(512, 1));
+}

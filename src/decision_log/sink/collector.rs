@@ -46,6 +46,8 @@ struct Open {
     bytes: u64,
     records: u64,
     began: u64,
+    /// When its oldest record was brought.
+    oldest: u64,
 }
 
 #[derive(Debug)]
@@ -78,7 +80,7 @@ impl CollectorSink {
         Ok(Self { options, clock, boot, number: 0, open: None, spool, told: 0, thread, _held: held })
     }
 
-    fn begin(&mut self) -> Result<Open, Trouble> {
+    fn begin(&mut self, oldest: u64) -> Result<Open, Trouble> {
         self.number += 1;
         let millis = self.clock.wall().nanos().max(0) / 1_000_000;
         let boot: String = self.boot.simple().to_string().chars().skip(24).collect();
@@ -91,7 +93,9 @@ impl CollectorSink {
                 Room::Disk(file.map_err(|error| trouble(&path, error))?, path)
             }
         };
-        Ok(Open { name, room, bytes: 0, records: 0, began: self.clock.moment().nanos() })
+        let began = self.clock.moment().nanos();
+        let oldest = if oldest == 0 { began } else { oldest };
+        Ok(Open { name, room, bytes: 0, records: 0, began, oldest })
     }
 
     fn close(&mut self) -> Result<(), Trouble> {
@@ -113,7 +117,7 @@ impl CollectorSink {
                 Content::File(whole)
             }
         };
-        let (name, bytes, records, oldest) = (open.name, open.bytes, open.records, open.began);
+        let (name, bytes, records, oldest) = (open.name, open.bytes, open.records, open.oldest);
         self.spool.put(Parcel { name, bytes, records, oldest, content });
         Ok(())
     }
@@ -142,7 +146,7 @@ impl Sink for CollectorSink {
         }
         let mut open = match self.open.take() {
             Some(open) => open,
-            None => self.begin()?,
+            None => self.begin(batch.oldest)?,
         };
         let written = open.write(batch.lines);
         open.records += if written.is_ok() { batch.records } else { 0 };
@@ -167,7 +171,7 @@ impl Sink for CollectorSink {
     }
 
     fn backlog(&self) -> (u64, Option<u64>) {
-        let oldest = self.spool.oldest().or_else(|| self.open.as_ref().map(|open| open.began));
+        let oldest = self.spool.oldest().or_else(|| self.open.as_ref().map(|open| open.oldest));
         (self.spool.bytes() + self.open_bytes(), oldest)
     }
 

@@ -18,6 +18,8 @@ pub struct Batch<'b> {
     pub lines: &'b [u8],
     /// How many are records, and not about the log itself.
     pub records: u64,
+    /// When the oldest of them was brought; 0 where there is none.
+    pub oldest: u64,
 }
 
 /// Why lines are not where they should be.

@@ -1,6 +1,7 @@
 //! Files that were rotated: compressed one after the other on a thread of its own, and deleted, the
 //! oldest first, when there are too many.
 
+use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -17,6 +18,8 @@ use crate::decision_log::shared::lock;
 
 /// How hard zstd tries.
 const LEVEL: i32 = 3;
+/// Files that could not be compressed and are tried again at most; others wait for the next start.
+const LEFT: usize = 1_024;
 /// Bundles that are kept in any case.
 const BUNDLES_KEPT: usize = 8;
 
@@ -75,10 +78,12 @@ struct Work {
 impl Work {
     fn run(&self, given: &Receiver<PathBuf>) {
         self.delete_beyond();
+        let mut left = VecDeque::new();
         while let Ok(path) = given.recv() {
-            if let Err(error) = compress(&path) {
-                let path = path.display().to_string();
-                tracing::warn!(path, %error, "a file of the decision log stays uncompressed");
+            if !is_compressed(&path) {
+                left.push_back(path);
+            } else {
+                again(&mut left);
             }
             self.delete_beyond();
         }
@@ -132,6 +137,27 @@ fn modified(path: &Path) -> Option<SystemTime> {
 
 fn is_plain(path: &Path) -> bool {
     path.extension().is_some_and(|end| end == PLAIN)
+}
+
+/// Compresses a file, and tells the operator where it does not work.
+fn is_compressed(path: &Path) -> bool {
+    let Err(error) = compress(path) else { return true };
+    let path = path.display().to_string();
+    tracing::warn!(path, %error, "a file of the decision log is not compressed yet; it is tried again");
+    false
+}
+
+/// Tries those again that could not be compressed, the oldest first, until one cannot be again: that one
+/// waits behind the others then, so that it does not hold them up.
+fn again(left: &mut VecDeque<PathBuf>) {
+    let beyond = left.len().saturating_sub(LEFT);
+    left.drain(..beyond);
+    while let Some(path) = left.pop_front() {
+        if !is_compressed(&path) {
+            left.push_back(path);
+            break;
+        }
+    }
 }
 
 /// Puts a compressed file in place of a plain one; at any moment one of them is whole.

@@ -25,7 +25,7 @@ pub struct Parcel {
     pub bytes: u64,
     /// How many records; 0 where it is left by an earlier run, which has counted them.
     pub records: u64,
-    /// When it was begun.
+    /// When its oldest record was brought.
     pub oldest: u64,
     /// The lines.
     pub content: Content,

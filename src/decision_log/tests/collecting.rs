@@ -281,3 +281,27 @@ fn a_batch_that_somebody_has_deleted_is_counted_and_does_not_hold_up_the_others(
     until("the other is counted", || (log.stats().dropped.unsent == 1).then_some(()));
     log.close();
 }
+
+#[test]
+fn the_lag_is_the_age_of_what_has_waited_longest() {
+    let collecting = Collecting::start(Mood::Says("503 Busy"));
+    let clock = Clock::system();
+    let target = Target::Collector(Box::new(collector(&collecting.url)));
+    let log = Log::start(options(target, WhenFull::DropNewest, 1 << 20), Uuid::nil(), &clock).unwrap();
+    let mut pen = log.pen();
+    assert_eq!(log.stats().lag, 0);
+    let last = 60;
+    // The record of the start was there before.
+    let first = clock.moment();
+    for number in 0..=last {
+        decide(&mut pen, &clock, number);
+        let waited = clock.moment().since(first).nanos();
+        let lag = log.stats().lag;
+        let slack = 5_000_000;
+        assert!(lag + slack >= waited || number == 0, "after record {number}: {lag} of {waited} ns");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    collecting.set(Mood::Takes);
+    until("all is there", || (collecting.arrived().len() as u64 == last + 1).then_some(()));
+    until("nothing waits", || (log.stats().lag == 0).then_some(()));
+}

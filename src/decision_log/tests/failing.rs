@@ -153,3 +153,45 @@ fn one_process_alone_writes_to_a_directory() {
     first.close();
     start().unwrap().close();
 }
+
+#[test]
+fn a_file_that_could_not_be_compressed_is_tried_again_when_the_next_is_rotated() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let clock = Clock::system();
+    let mut log_files = files(dir.path());
+    log_files.rotate_bytes = 1;
+    let log =
+        Log::start(options(Target::Files(log_files), WhenFull::DropNewest, 1 << 20), Uuid::nil(), &clock);
+    let (log, mut number) = (log.unwrap(), 0);
+    let mut pen = log.pen();
+    // Each record has a file of its own, which is complete with the next one.
+    let mut next = || {
+        decide(&mut pen, &clock, number);
+        number += 1;
+        until("it is written", || (log.stats().written == number).then_some(()));
+    };
+    let plain = || {
+        let files = reader::files(dir.path()).unwrap();
+        files
+            .into_iter()
+            .filter(|path| path.extension().is_some_and(|end| end == "jsonl"))
+            .collect::<Vec<_>>()
+    };
+    next();
+    until("only what grows is plain", || (plain().len() == 1).then_some(()));
+    let stays = plain().remove(0);
+    // Compressing goes by way of this file.
+    let hinders = stays.with_extension("tmp");
+    std::fs::create_dir(&hinders).unwrap();
+    next();
+    next();
+    let packed = |path: &Path| at(&format!("{}.zst", path.file_name().unwrap().to_str().unwrap()));
+    until("others are compressed", || (plain().len() == 2).then_some(()));
+    assert!(stays.exists() && !packed(&stays).exists());
+    std::fs::remove_dir(&hinders).unwrap();
+    next();
+    until("it is compressed too", || (!stays.exists() && packed(&stays).exists()).then_some(()));
+    log.close();
+    assert_eq!(count(&all(dir.path()), "decision"), number);
+}
