@@ -245,3 +245,19 @@ impl Told for pb::ExplainResponse {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_tracer_nobody_asks_whose_call_it_is() {
+        let (traces, clock) = (Traces::default(), Clock::system());
+        assert_eq!(traces.begin("Check", &clock, || panic!("somebody asks")), None);
+        let answer = traces.finish("Check", &clock, None, |span| {
+            assert!(span.is_none() && under(None, crate::telemetry::traces::current) == 0);
+            Ok(7)
+        });
+        assert_eq!(answer.unwrap().into_inner(), 7);
+    }
+}
