@@ -15,15 +15,31 @@ use metrics::counter;
 use tokio::time::{Sleep, sleep};
 use tonic::body::Body;
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::front::{Front, Route};
+use super::intake::Metered;
 use super::line::{Flight, Line, Unseen};
 use super::outgoing::{Outgoing, Tracked};
+use super::unary::{Unary, no_message, too_long};
 use crate::telemetry::metrics::REQUESTS_SHED;
 
-/// What a service makes of a call.
-pub(super) type Asked = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+/// What is made of a call.
+#[expect(clippy::large_enum_variant, reason = "most calls are of the large kind")]
+pub(super) enum Asked {
+    /// It is answered here.
+    Here(Unary<Metered<Incoming>>),
+    /// By a service of tonic's.
+    ByService(Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>),
+}
+
+impl Asked {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<Body>, Infallible>> {
+        match self {
+            Self::Here(unary) => Pin::new(unary).poll(cx).map(Ok),
+            Self::ByService(asked) => asked.as_mut().poll(cx),
+        }
+    }
+}
 
 /// A call as it came.
 pub(super) struct Call {
@@ -80,11 +96,11 @@ impl Answer {
             if !matches!(first, Poll::Ready(Some(Err(_)))) {
                 flight.answered();
             }
-            return Err(self.front.gate().refusal());
+            return Err(call.line.refusal());
         }
         if call.route.needs_message() && call.request.body().is_end_stream() {
             // Nobody who means it: counted as given up, which it is where only heads are sent.
-            return Err(Status::invalid_argument("the call has no message; send one").into_http());
+            return Err(no_message().into_http());
         }
         let (route, writing) = (call.route, call.writing.clone());
         let longest = self.front.longest().min(timeout_of(call.request.headers()));
@@ -123,7 +139,7 @@ impl Future for Answer {
 
 impl Pending {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<Body>, Infallible>> {
-        let polled = self.asked.as_mut().poll(cx).map_ok(|response| {
+        let polled = self.asked.poll(cx).map_ok(|response| {
             let response = in_our_words(response, self.route);
             match self.writing.take() {
                 Some(out) => response.map(|body| Body::new(Tracked { body, out })),
@@ -175,9 +191,7 @@ fn in_our_words(response: Response<Body>, route: Route) -> Response<Body> {
         return response;
     }
     let (most, field) = route.message();
-    let what = format!("the message has more than {most} bytes; send less, or several messages");
-    let details = ErrorDetails::with_bad_request_violation(field, &what);
-    Status::with_error_details(Code::InvalidArgument, what, details).into_http()
+    too_long(most, field).into_http()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::server::NamedService;
-use tower::Service;
+use tower::Service as _;
 use tower::util::BoxCloneSyncService;
 
 use super::Generated;
@@ -21,6 +21,8 @@ use super::envoy::{self, Checks, RateLimits};
 use super::intake::Intake;
 use super::outgoing::{Held, Outgoing};
 use super::overload::{Gate, Patience, refuse};
+use super::service::Service;
+use super::unary::{Rpc, Unary};
 
 /// The most bytes of a message to the services that are asked now and then.
 pub(super) const RARE_BYTES: usize = 64 << 10;
@@ -33,6 +35,8 @@ type Rare = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
 
 /// All services of one serving thread.
 pub(super) struct Front {
+    /// Answers what is asked for each action.
+    service: Arc<Service>,
     /// Takes messages of the size of one request.
     single: Generated,
     /// Takes messages of the size of a batch.
@@ -53,8 +57,8 @@ pub(super) struct Front {
 /// Where a call goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route {
-    /// To one of our own rpcs with a short answer; `ends`: it ends something.
-    Single { most: usize, ends: bool },
+    /// To one that is asked for each action.
+    Single { most: usize, rpc: Rpc },
     /// To one whose request or answer is large.
     Large { most: usize, field: &'static str, ends: bool },
     /// To one that answers for a long time.
@@ -86,10 +90,10 @@ impl Route {
     /// does, or follows it, must not fail when it has much to do.
     pub(super) const fn patience(self) -> Option<Patience> {
         match self {
-            Self::Single { ends, .. } | Self::Large { ends, .. } => {
-                Some(if ends { Patience::Long } else { Patience::Short })
+            Self::Single { rpc: Rpc::Report, .. } | Self::Large { ends: true, .. } => Some(Patience::Long),
+            Self::Single { .. } | Self::Large { .. } | Self::Many | Self::Envoy { .. } => {
+                Some(Patience::Short)
             }
-            Self::Many | Self::Envoy { .. } => Some(Patience::Short),
             Self::Stream | Self::Rare(_) | Self::NoRpc | Self::NoService => None,
         }
     }
@@ -107,13 +111,15 @@ impl Route {
 }
 
 impl Front {
-    /// Decisions, by a service with these limits. A call may take so long.
-    pub(super) fn new(decisions: &Generated, streams: Streams, gate: Arc<Gate>, longest: Duration) -> Self {
-        let limits = streams.limits;
+    /// Decisions, by this service. A call may take so long.
+    pub(super) fn new(service: Service, streams: Streams, gate: Arc<Gate>, longest: Duration) -> Self {
+        let (limits, service) = (streams.limits, Arc::new(service));
+        let decisions = Generated::from_arc(Arc::clone(&service));
         Self {
+            service,
             single: decisions.clone().max_decoding_message_size(limits.request_bytes),
             batch: decisions.clone().max_decoding_message_size(limits.batch_bytes),
-            streams: decisions.clone().max_decoding_message_size(RARE_BYTES),
+            streams: decisions.max_decoding_message_size(RARE_BYTES),
             envoy: envoy::Servers::new(&streams.plane, &limits, &streams.traces),
             rare: Vec::new(),
             intake: Arc::new(Intake::new(MESSAGES_HELD * limits.batch_bytes.max(limits.request_bytes))),
@@ -128,7 +134,7 @@ impl Front {
     /// The same with one more service, for calls that come now and then.
     pub(super) fn with<S>(mut self, service: S) -> Self
     where
-        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+        S: tower::Service<Request<Body>, Response = Response<Body>, Error = Infallible>
             + NamedService
             + Clone
             + Send
@@ -167,9 +173,12 @@ impl Front {
         }
         let Limits { request_bytes, batch_bytes, .. } = self.limits;
         let large = |most, field, ends| Route::Large { most, field, ends };
+        let single = |rpc| Route::Single { most: request_bytes, rpc };
         match rpc {
-            "Authorize" | "RetryDecision" | "Budget" => Route::Single { most: request_bytes, ends: false },
-            "Report" => Route::Single { most: request_bytes, ends: true },
+            "Authorize" => single(Rpc::Authorize),
+            "Report" => single(Rpc::Report),
+            "RetryDecision" => single(Rpc::RetryDecision),
+            "Budget" => single(Rpc::Budget),
             "Explain" => large(request_bytes, "request", false),
             "AuthorizeBatch" => large(batch_bytes, "requests", false),
             "ReportBatch" => large(batch_bytes, "reports", true),
@@ -193,12 +202,16 @@ impl Front {
             |request: Request<Incoming>, line| request.map(|body| Arc::clone(&self.intake).meter(body, line));
         let generated = match call.route {
             Route::Envoy { check: true, .. } => {
-                return Ok(self.envoy.checks.clone().call(meter(call.request, call.line)));
+                return Ok(Asked::ByService(self.envoy.checks.clone().call(meter(call.request, call.line))));
             }
             Route::Envoy { check: false, .. } => {
-                return Ok(self.envoy.rate_limits.clone().call(meter(call.request, call.line)));
+                let limits = &self.envoy.rate_limits;
+                return Ok(Asked::ByService(limits.clone().call(meter(call.request, call.line))));
             }
-            Route::Single { .. } => &self.single,
+            Route::Single { most, rpc } => {
+                let request = meter(call.request, call.line);
+                return Ok(Asked::Here(Unary::new(Arc::clone(&self.service), rpc, request, most)));
+            }
             Route::Large { most, .. } if most == self.limits.request_bytes => &self.single,
             Route::Large { .. } => &self.batch,
             Route::Stream => &self.streams,
@@ -210,13 +223,13 @@ impl Front {
             }
             Route::NoService => return Err(no_service(call.request.uri().path())),
         };
-        Ok(generated.clone().call(meter(call.request, call.line)))
+        Ok(Asked::ByService(generated.clone().call(meter(call.request, call.line))))
     }
 
     #[expect(clippy::result_large_err, reason = "it is the answer of the call, and moved once")]
     fn ask_rare(&self, place: usize, call: Call) -> Result<Asked, Response<Body>> {
         match self.rare.get(place) {
-            Some((_, rare)) => Ok(Box::pin(rare.clone().call(call.request.map(Body::new)))),
+            Some((_, rare)) => Ok(Asked::ByService(Box::pin(rare.clone().call(call.request.map(Body::new))))),
             None => Err(no_service(call.request.uri().path())),
         }
     }

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
+use http::Response;
 use metrics::counter;
+use tonic::body::Body;
 
 use super::outgoing::Outgoing;
 use super::overload::Gate;
@@ -17,13 +19,15 @@ const GIVEN_UP: u64 = 4_096;
 const GIVEN_UP_PER_SECOND: u64 = 2_000;
 /// Calls of one connection that may wait for their turn. Fewer would be served no sooner: at ten times
 /// the load nine of ten are to be shed in the time of one, and who is not read cannot be told so.
-const UNSEEN: usize = 256;
+const UNSEEN: usize = 1_024;
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 /// What is known of one connection.
 #[derive(Debug)]
 pub(super) struct Line {
     gate: Arc<Gate>,
+    /// Its number among those of the thread.
+    number: usize,
     open: AtomicUsize,
     in_flight: AtomicUsize,
     unseen: AtomicUsize,
@@ -45,6 +49,7 @@ impl Line {
     /// A connection of the thread with this gate.
     pub(super) fn new(gate: Arc<Gate>) -> Arc<Self> {
         Arc::new(Self {
+            number: gate.number(),
             gate,
             open: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
@@ -55,6 +60,11 @@ impl Line {
             given_up: Mutex::default(),
             writing: Mutex::default(),
         })
+    }
+
+    /// The answer to a call that is shed.
+    pub(super) fn refusal(&self) -> Response<Body> {
+        self.gate.refusal(self.number)
     }
 
     /// Counts a call that is not over until its answer has left; says how many there are.

@@ -23,6 +23,9 @@ use crate::telemetry::metrics::REQUESTS_SHED;
 
 /// A thread that has not rested for so long has more to do than it can.
 const NO_REST: u64 = 100_000_000;
+/// Unless it shed somebody this recently: then a rest may only mean that all who waited were shed, and
+/// were everybody served for so long again, the next line would be as long as that.
+const RECENTLY: u64 = 1_000_000_000;
 /// A thread that did not even look at a call for so long was stopped (by a debugger, a throttled
 /// container, a host that moved it). What came meanwhile is no backlog of its own making.
 const STOPPED: u64 = NO_REST / 2;
@@ -47,6 +50,8 @@ pub(super) struct Gate {
     rested_at: AtomicU64,
     looked_at: AtomicU64,
     served_at: AtomicU64,
+    /// Until then it has shed somebody recently.
+    wary_until: AtomicU64,
     /// Until then everybody is served.
     open_until: AtomicU64,
     turn: AtomicUsize,
@@ -73,6 +78,7 @@ impl Gate {
             rested_at: AtomicU64::new(now),
             looked_at: AtomicU64::new(now),
             served_at: AtomicU64::new(now),
+            wary_until: AtomicU64::new(0),
             open_until: AtomicU64::new(0),
             turn: AtomicUsize::new(0),
             refusals: (0..TIMES).map(|nth| headers(come_back(nth))).collect(),
@@ -108,7 +114,9 @@ impl Gate {
         if unseen > STOPPED {
             self.rested_at.fetch_add(unseen, Ordering::Relaxed);
         }
-        let is_open = ago(&self.rested_at) <= NO_REST || now < self.open_until.load(Ordering::Relaxed);
+        let is_wary = now < self.wary_until.load(Ordering::Relaxed);
+        let no_rest = if is_wary { self.longest.min(NO_REST) } else { NO_REST };
+        let is_open = ago(&self.rested_at) <= no_rest || now < self.open_until.load(Ordering::Relaxed);
         if is_open || now.saturating_sub(since) <= longest {
             self.served_at.store(now, Ordering::Relaxed);
             return false;
@@ -118,14 +126,16 @@ impl Gate {
             self.open_until.store(now.saturating_add(self.longest), Ordering::Relaxed);
             return false;
         }
+        self.wary_until.store(now.saturating_add(RECENTLY), Ordering::Relaxed);
         true
     }
 
-    /// The answer to a call that is shed, which is counted.
-    pub(super) fn refusal(&self) -> Response<Body> {
+    /// The answer to a call of this connection that is shed, which is counted. All of them are the
+    /// same for one connection: HTTP/2 sends what it has sent before in a few bytes.
+    pub(super) fn refusal(&self, connection: usize) -> Response<Body> {
         self.shed.increment(1);
         let mut response = Response::new(Body::empty());
-        if let Some(headers) = self.refusals.get(self.next_turn()) {
+        if let Some(headers) = self.refusals.get(connection % TIMES as usize) {
             response.headers_mut().clone_from(headers);
         }
         response
@@ -134,11 +144,12 @@ impl Gate {
     /// When an item that is shed may come back; it is counted.
     pub(super) fn come_back(&self) -> Duration {
         self.shed.increment(1);
-        come_back(u32::try_from(self.next_turn()).unwrap_or_default())
+        come_back(u32::try_from(self.number() % TIMES as usize).unwrap_or_default())
     }
 
-    fn next_turn(&self) -> usize {
-        self.turn.fetch_add(1, Ordering::Relaxed) % TIMES as usize
+    /// A number for whom comes next.
+    pub(super) fn number(&self) -> usize {
+        self.turn.fetch_add(1, Ordering::Relaxed)
     }
 }
 
@@ -222,6 +233,25 @@ mod tests {
     }
 
     #[test]
+    fn a_rest_between_refusals_is_short() {
+        let (gate, clock) = gate();
+        be_busy(&gate, &clock);
+        assert!(waited(&gate, 2 * LONGEST));
+        gate.rested();
+        clock.advance(i64::try_from(LONGEST).unwrap());
+        assert!(!waited(&gate, 2 * LONGEST));
+        clock.advance(1);
+        assert!(waited(&gate, 2 * LONGEST));
+        for _ in 0..=RECENTLY / LONGEST {
+            gate.rested();
+            clock.advance(i64::try_from(LONGEST).unwrap());
+            assert!(!waited(&gate, 0));
+        }
+        clock.advance(i64::try_from(LONGEST).unwrap());
+        assert!(!waited(&gate, 2 * LONGEST));
+    }
+
+    #[test]
     fn it_never_sheds_everybody() {
         let (gate, clock) = gate();
         be_busy(&gate, &clock);
@@ -246,13 +276,13 @@ mod tests {
     fn who_is_shed_is_told_when_to_come_back() {
         let (gate, _) = gate();
         let mut told: Vec<i64> = (0..TIMES)
-            .map(|_| gate.refusal().headers()[PUSHBACK].to_str().unwrap().parse().unwrap())
+            .map(|_| gate.refusal(gate.number()).headers()[PUSHBACK].to_str().unwrap().parse().unwrap())
             .collect();
         told.sort_unstable();
         told.dedup();
         assert_eq!((told.len(), told[0]), (TIMES as usize, 100));
         assert!(told.iter().all(|millis| (100..200).contains(millis)));
-        let status = Status::from_header_map(gate.refusal().headers()).unwrap();
+        let status = Status::from_header_map(gate.refusal(0).headers()).unwrap();
         assert_eq!((status.code(), status.message()), (Code::ResourceExhausted, TOO_MUCH));
         let retry = status.get_details_retry_info().unwrap().retry_delay.unwrap();
         assert!((100..200).contains(&retry.as_millis()), "{retry:?}");

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use prost::Message as _;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::aside::Aside;
 use super::convert::Limits;
-use super::guard::guarded;
+use super::guard::{caught, guarded};
 use super::stream::Answers;
 use super::traced::Traces;
 use super::wait_approval::{self, Waiting};
@@ -31,11 +32,48 @@ pub(super) struct Service {
 
 type Answer<T> = Result<Response<T>, Status>;
 
+impl Service {
+    /// `Authorize`, written behind what is there.
+    pub(super) fn authorize_into(
+        &self,
+        rpc: Request<pb::AuthorizeRequest>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Status> {
+        if self.traces.0.is_none() {
+            return caught("Authorize", || {
+                authorize::write(&self.plane, &self.limits, rpc.into_inner(), out)
+            })?;
+        }
+        let answer = |sent| authorize::answer(&self.plane, &self.limits, sent);
+        let answer = self.traces.answer("Authorize", self.plane.clock(), rpc, answer)?;
+        answer.get_ref().encode(out).map_err(|error| Status::internal(error.to_string()))
+    }
+
+    pub(super) fn take_report(&self, rpc: Request<pb::ReportRequest>) -> Answer<pb::ReportResponse> {
+        let answer = |sent| report::answer(&self.plane, &self.limits, &sent);
+        self.traces.answer("Report", self.plane.clock(), rpc, answer)
+    }
+
+    pub(super) fn decide_retry(
+        &self,
+        rpc: Request<pb::RetryDecisionRequest>,
+    ) -> Answer<pb::RetryDecisionResponse> {
+        let answer = |sent| retry_decision::answer(&self.plane, &self.limits, sent);
+        self.traces.answer("RetryDecision", self.plane.clock(), rpc, answer)
+    }
+
+    pub(super) fn tell_budget(&self, rpc: Request<pb::BudgetRequest>) -> Answer<pb::BudgetResponse> {
+        let answer = |sent| budget::answer(&self.plane, &self.limits, sent);
+        self.traces.answer("Budget", self.plane.clock(), rpc, answer)
+    }
+}
+
 #[tonic::async_trait]
 impl PolicyDecisionService for Service {
-    async fn authorize(&self, rpc: Request<pb::AuthorizeRequest>) -> Answer<pb::AuthorizeResponse> {
-        let answer = |sent| authorize::answer(&self.plane, &self.limits, sent);
-        self.traces.answer("Authorize", self.plane.clock(), rpc, answer)
+    /// [`super::front`] answers this and the others that are asked for each action before they come
+    /// here: see [`super::unary`].
+    async fn authorize(&self, _: Request<pb::AuthorizeRequest>) -> Answer<pb::AuthorizeResponse> {
+        Err(past())
     }
 
     async fn authorize_batch(
@@ -58,18 +96,17 @@ impl PolicyDecisionService for Service {
 
     type AuthorizeStreamStream = Answers<pb::AuthorizeStreamResponse>;
 
-    /// [`super::front`] answers streams of requests before they come here: message by message, as
-    /// they are read below, one that is malformed would end all of them.
+    /// Answered before, too: message by message, as they would be read here, one that is malformed
+    /// would end all of them.
     async fn authorize_stream(
         &self,
         _: Request<Streaming<pb::AuthorizeStreamRequest>>,
     ) -> Answer<Self::AuthorizeStreamStream> {
-        Err(Status::internal("a stream of requests came past what answers it; please report this"))
+        Err(past())
     }
 
-    async fn report(&self, rpc: Request<pb::ReportRequest>) -> Answer<pb::ReportResponse> {
-        let answer = |sent| report::answer(&self.plane, &self.limits, &sent);
-        self.traces.answer("Report", self.plane.clock(), rpc, answer)
+    async fn report(&self, _: Request<pb::ReportRequest>) -> Answer<pb::ReportResponse> {
+        Err(past())
     }
 
     async fn report_batch(&self, rpc: Request<pb::ReportBatchRequest>) -> Answer<pb::ReportBatchResponse> {
@@ -79,15 +116,13 @@ impl PolicyDecisionService for Service {
 
     async fn retry_decision(
         &self,
-        rpc: Request<pb::RetryDecisionRequest>,
+        _: Request<pb::RetryDecisionRequest>,
     ) -> Answer<pb::RetryDecisionResponse> {
-        let answer = |sent| retry_decision::answer(&self.plane, &self.limits, sent);
-        self.traces.answer("RetryDecision", self.plane.clock(), rpc, answer)
+        Err(past())
     }
 
-    async fn budget(&self, rpc: Request<pb::BudgetRequest>) -> Answer<pb::BudgetResponse> {
-        let answer = |sent| budget::answer(&self.plane, &self.limits, sent);
-        self.traces.answer("Budget", self.plane.clock(), rpc, answer)
+    async fn budget(&self, _: Request<pb::BudgetRequest>) -> Answer<pb::BudgetResponse> {
+        Err(past())
     }
 
     type WaitApprovalStream = Answers<pb::WaitApprovalResponse>;
@@ -104,4 +139,8 @@ impl PolicyDecisionService for Service {
         let events = watch_events::answer(&self.plane, &self.limits, &self.drain, rpc.into_inner());
         events.await.map(Response::new)
     }
+}
+
+fn past() -> Status {
+    Status::internal("a request came past what answers it; please report this")
 }

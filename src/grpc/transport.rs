@@ -1,6 +1,6 @@
-//! HTTP/2 on one connection: what a client may have open and send ahead, and a task for each call.
+//! HTTP/2 on one connection: what a client may have open and send ahead, and a turn for each call.
 //!
-//! The tasks are started here and not by a ready-made server, since a task can be dropped: that
+//! Calls are begun here and not by a ready-made server, since a call can be dropped: that
 //! resets its stream and nothing beside it, which is how a client that asks and does not read loses
 //! what it asked and keeps its connection.
 
@@ -27,6 +27,7 @@ use super::front::Front;
 use super::line::Line;
 use super::outgoing::Watch;
 use super::patience::Patient;
+use super::turns::Turns;
 use crate::telemetry::metrics::REQUESTS_SHED;
 
 /// What a client may send ahead on one stream, and on all streams of a connection.
@@ -64,13 +65,16 @@ pub(super) struct Transport {
     pub drain: CancellationToken,
     /// The calls of this thread that are not over.
     pub calls: Arc<AtomicUsize>,
+    /// And those of them that nobody has looked at.
+    pub turns: Arc<Turns>,
 }
 
 impl Transport {
     /// Serves one connection to its end.
     pub(super) async fn serve(self, connection: Patient, line: Arc<Line>) {
         let Bounds { calls, header_bytes, .. } = self.bounds;
-        let tasks = Tasks { line: Arc::clone(&line), bounds: self.bounds, calls: self.calls };
+        let tasks =
+            Tasks { line: Arc::clone(&line), bounds: self.bounds, calls: self.calls, turns: self.turns };
         let mut http = http2::Builder::new(tasks);
         http.timer(TokioTimer::new())
             .max_concurrent_streams(calls)
@@ -80,6 +84,8 @@ impl Transport {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buf_size(SEND_BUFFER)
             .max_header_list_size(header_bytes)
+            // Nobody reads a date in an answer of gRPC.
+            .auto_date_header(false)
             .keep_alive_interval(KEEPALIVE)
             .keep_alive_timeout(KEEPALIVE_TIMEOUT);
         let serving = http.serve_connection(TokioIo::new(connection), Calls { front: self.front, line });
@@ -113,12 +119,13 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
     }
 }
 
-/// Starts a task for each call of one connection.
+/// Gives each call of one connection its turn.
 #[derive(Clone)]
 struct Tasks {
     line: Arc<Line>,
     bounds: Bounds,
     calls: Arc<AtomicUsize>,
+    turns: Arc<Turns>,
 }
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Tasks {
@@ -131,7 +138,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Tasks {
         let Bounds { stalled, request, .. } = self.bounds;
         // The call was made just before this, on the same thread.
         let watch = self.line.take_watch().map(|writing| Watch::new(writing, stalled));
-        tokio::spawn(async move {
+        self.turns.push(Box::pin(async move {
             let (mut call, mut watch, _open) = (pin!(call), watch, open);
             let mut late = None;
             std::future::poll_fn(|cx: &mut Context<'_>| {
@@ -146,7 +153,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Tasks {
                 stalled.map(|()| counter!(REQUESTS_SHED, "reason" => "stalled").increment(1))
             })
             .await;
-        });
+        }));
     }
 }
 

@@ -22,8 +22,9 @@ use super::overload::Gate;
 use super::patience::{Patient, Waits};
 use super::traced::Traces;
 use super::transport::{Bounds, Transport};
+use super::turns::Turns;
 use super::wait_approval::Waiting;
-use super::{Generated, Overload, service::Service};
+use super::{Overload, service::Service};
 use crate::data_plane::DataPlane;
 use crate::pb::{self, amplification, amplification::Allowance};
 use crate::telemetry::traces::Tracer;
@@ -86,7 +87,7 @@ impl<H: Health> Worker<H> {
         };
         let service =
             Service { plane: Arc::clone(&plane), limits, aside, waiting, traces, drain: drain.clone() };
-        let front = Front::new(&Generated::new(service), streams, Arc::clone(&gate), overload.request);
+        let front = Front::new(service, streams, Arc::clone(&gate), overload.request);
         let front = Arc::new(with_others(front, self.health, self.admin, &plane)?);
         let bounds = Bounds {
             calls: overload.calls,
@@ -94,7 +95,10 @@ impl<H: Health> Worker<H> {
             stalled: overload.stalled,
             request: overload.request,
         };
-        let transport = Transport { front, bounds, drain: drain.clone(), calls: Arc::default() };
+        let turns = Arc::<Turns>::default();
+        let (taken, clock) = (Arc::clone(&turns), plane.clock().clone());
+        tokio::spawn(async move { match taken.take(&clock).await {} });
+        let transport = Transport { front, bounds, drain: drain.clone(), calls: Arc::default(), turns };
         let incoming = Incoming::new(self.connections, self.tls);
         let overdue = async {
             drain.cancelled().await;

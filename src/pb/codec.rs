@@ -77,20 +77,25 @@ impl<U: Message + Default + 'static> Decoder for Decode<U> {
     type Error = Status;
 
     fn decode(&mut self, sent: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
-        let bytes: Bytes = sent.copy_to_bytes(sent.remaining());
-        if let Some(shape) = shape_of::<U>() {
-            amplification::check(&bytes, shape).map_err(refused::<U>)?;
-        }
-        U::decode(bytes).map(Some).map_err(|error| {
-            refused::<U>(format!(
-                "the message cannot be decoded: {error}; is it of another version, or cut off?"
-            ))
-        })
+        decode(sent.copy_to_bytes(sent.remaining())).map(Some)
     }
 
     fn buffer_settings(&self) -> BufferSettings {
         buffer()
     }
+}
+
+/// Decodes a message.
+///
+/// # Errors
+/// INVALID_ARGUMENT when it cannot be decoded, or would take far more memory than it has bytes.
+pub fn decode<U: Message + Default + 'static>(bytes: Bytes) -> Result<U, Status> {
+    if let Some(shape) = shape_of::<U>() {
+        amplification::check(&bytes, shape).map_err(refused::<U>)?;
+    }
+    U::decode(bytes).map_err(|error| {
+        refused::<U>(format!("the message cannot be decoded: {error}; is it of another version, or cut off?"))
+    })
 }
 
 /// The caller's mistake, told as those in single fields are.

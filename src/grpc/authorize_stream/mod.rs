@@ -5,7 +5,6 @@
 //! HTTP/2 and one piece of answers. All that is there is answered in one piece, so that the wire
 //! carries few large frames; then the other connections of the thread have their turn.
 
-mod frames;
 mod ids;
 mod item;
 
@@ -26,14 +25,15 @@ use tonic::body::Body;
 
 use super::answer::Call;
 use super::convert::Limits;
+use super::frames::{Found, Frames};
 use super::intake::{Holding, Intake};
 use super::line::{Flight, Line};
 use super::outgoing::Outgoing;
 use super::overload::{Gate, Patience, refuse};
 use super::traced::Traces;
+use super::unary::is_not_compressed;
 use crate::data_plane::DataPlane;
 use crate::telemetry::traces::Caller;
-use frames::{Found, Frames};
 use ids::Ids;
 use item::Items;
 
@@ -67,11 +67,7 @@ pub(super) struct Streams {
 /// Begins to answer a stream.
 pub(super) fn answer(streams: &Streams, intake: &Arc<Intake>, call: Call) -> Response<Body> {
     let Call { request, line, writing, .. } = call;
-    let encoding = request.headers().get("grpc-encoding");
-    if encoding.is_some_and(|encoding| encoding != "identity") {
-        let mut status = Status::unimplemented("compressed messages are not taken; send them as they are");
-        let identity = tonic::metadata::MetadataValue::from_static("identity");
-        status.metadata_mut().insert("grpc-accept-encoding", identity);
+    if let Err(status) = is_not_compressed(request.headers()) {
         return status.into_http();
     }
     let (Ok(place), Some(out)) = (Arc::clone(&streams.room).try_acquire_owned(), writing) else {
