@@ -13,7 +13,13 @@ use crate::{call, plane};
 static PLANE: LazyLock<Arc<DataPlane>> = LazyLock::new(plane::guarded);
 static ROUTER: LazyLock<Router> = LazyLock::new(|| {
     let (plane, limits) = (Arc::clone(&PLANE), Limits::default());
-    authzen::router(Point { plane, limits, address: "localhost:8080".to_owned(), secure: false })
+    authzen::router(Point {
+        plane,
+        limits,
+        address: "localhost:8080".to_owned(),
+        secure: false,
+        tracer: None,
+    })
 });
 
 pub(crate) fn run(input: &[u8]) {

@@ -25,6 +25,7 @@ pub mod report;
 mod restart;
 pub mod retry;
 pub mod snapshot;
+pub mod span;
 mod state_dir;
 pub mod status;
 pub mod stops;

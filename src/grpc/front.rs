@@ -120,7 +120,7 @@ impl Front {
             single: decisions.clone().max_decoding_message_size(limits.request_bytes),
             batch: decisions.clone().max_decoding_message_size(limits.batch_bytes),
             streams: decisions.max_decoding_message_size(RARE_BYTES),
-            envoy: envoy::Servers::new(&streams.plane, &limits),
+            envoy: envoy::Servers::new(&streams.plane, &limits, &streams.traces),
             rare: Vec::new(),
             intake: Arc::new(Intake::new(MESSAGES_HELD * limits.batch_bytes.max(limits.request_bytes))),
             held: Arc::new(Held::new(ANSWERS_HELD)),

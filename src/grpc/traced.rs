@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Response, Status};
 
 use super::guard::guarded;
@@ -29,34 +28,68 @@ impl Traces {
         rpc: Request<Q>,
         work: impl FnOnce(Q) -> Result<A, Status>,
     ) -> Result<Response<A>, Status> {
-        let Some(tracer) = &self.0 else { return guarded(name, || work(rpc.into_inner())) };
-        let Some(mut span) = begin(tracer, name, clock, rpc.metadata()) else {
-            return guarded(name, || work(rpc.into_inner()));
-        };
+        let span = self.begin(name, clock, || Caller::of(rpc.metadata().as_ref()));
+        self.finish(name, clock, span, |span| {
+            let asked = rpc.into_inner();
+            if let Some(span) = span {
+                asked.tell(span);
+            }
+            let answer = work(asked)?;
+            if let Some(span) = span {
+                answer.tell(span);
+            }
+            Ok(answer)
+        })
+    }
+
+    /// Begins the span of a call, if it is to have one; only then anybody asks whose call it is.
+    pub(super) fn begin<'c>(
+        &self,
+        name: &'static str,
+        clock: &Clock,
+        caller: impl FnOnce() -> Option<Caller<'c>>,
+    ) -> Option<Span> {
+        let tracer = self.0.as_ref()?;
+        let mut span = tracer.begin(name, caller(), clock::any_seed, now(clock))?;
         span.set("rpc.system.name", Value::Name("grpc"));
         span.set("rpc.method", Value::Name(name));
-        rpc.get_ref().tell(&mut span);
-        let answer = within(span.trace(), || guarded(name, || work(rpc.into_inner())));
-        match &answer {
-            Ok(answer) => answer.get_ref().tell(&mut span),
-            Err(status) => {
-                span.set("rpc.response.status_code", Value::Text(format!("{:?}", status.code())));
-                if is_ours(status.code()) {
-                    span.fail(status.message());
-                }
+        Some(span)
+    }
+
+    /// Answers a call whose span has begun; the work tells the span what it knows.
+    pub(super) fn finish<A>(
+        &self,
+        name: &'static str,
+        clock: &Clock,
+        mut span: Option<Span>,
+        work: impl FnOnce(&mut Option<Span>) -> Result<A, Status>,
+    ) -> Result<Response<A>, Status> {
+        let answer = under(span.as_ref().map(Span::trace), || guarded(name, || work(&mut span)));
+        if let (Some(span), Err(status)) = (&mut span, &answer) {
+            span.set("rpc.response.status_code", Value::Text(format!("{:?}", status.code())));
+            if is_ours(status.code()) {
+                span.fail(status.message());
             }
         }
-        span.end_at(now(clock));
-        tracer.end(span);
+        self.end(clock, span);
         answer
+    }
+
+    /// Ends a span.
+    pub(super) fn end(&self, clock: &Clock, span: Option<Span>) {
+        if let (Some(tracer), Some(mut span)) = (&self.0, span) {
+            span.end_at(now(clock));
+            tracer.end(span);
+        }
     }
 }
 
-fn begin(tracer: &Tracer, name: &'static str, clock: &Clock, metadata: &MetadataMap) -> Option<Span> {
-    let header = |name: &str| metadata.get(name).and_then(|value| value.to_str().ok());
-    let state = || header("tracestate").unwrap_or_default();
-    let caller = header("traceparent").and_then(|parent| Caller::read(parent, state()));
-    tracer.begin(name, caller, clock::any_seed, now(clock))
+/// Does work for a trace, if there is one.
+pub(super) fn under<R>(trace: Option<u128>, work: impl FnOnce() -> R) -> R {
+    match trace {
+        Some(trace) => within(trace, work),
+        None => work(),
+    }
 }
 
 fn now(clock: &Clock) -> u64 {
@@ -210,5 +243,21 @@ impl Told for pb::ExplainResponse {
         if let Some(decision) = &self.decision {
             decision.tell(span);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_tracer_nobody_asks_whose_call_it_is() {
+        let (traces, clock) = (Traces::default(), Clock::system());
+        assert_eq!(traces.begin("Check", &clock, || panic!("somebody asks")), None);
+        let answer = traces.finish("Check", &clock, None, |span| {
+            assert!(span.is_none() && under(None, crate::telemetry::traces::current) == 0);
+            Ok(7)
+        });
+        assert_eq!(answer.unwrap().into_inner(), 7);
     }
 }

@@ -77,14 +77,14 @@ impl<H: Health> Worker<H> {
         // cores share costs more than a decision.
         let (plane, limits, aside) = (self.plane, self.limits, Aside::new(EXPLANATIONS));
         let telling = tell_of_refusals(Arc::clone(&plane));
-        let waiting = Waiting::default();
+        let (waiting, traces) = (Waiting::default(), Traces(self.tracer));
         let streams = Streams {
             plane: Arc::clone(&plane),
             limits,
             gate: Arc::clone(&gate),
             room: Arc::new(Semaphore::new(overload.streams)),
+            traces: traces.clone(),
         };
-        let traces = Traces(self.tracer);
         let service =
             Service { plane: Arc::clone(&plane), limits, aside, waiting, traces, drain: drain.clone() };
         let front = Front::new(service, streams, Arc::clone(&gate), overload.request);

@@ -105,14 +105,14 @@ impl Process {
         let plane = DataPlane::new(data_plane_options(&config)?, clock)?;
         let (tracer, exporter) = tracer(&config, &plane)?.unzip();
         let door = tls.clone().map(|live| tls::Door::new(live, tls::Port::Grpc));
-        let options = grpc::Options { tls: door, tracer, ..grpc_options(&config)? };
+        let options = grpc::Options { tls: door, tracer: tracer.clone(), ..grpc_options(&config)? };
         let grpc = grpc::Server::bind(options, Arc::clone(&plane))?;
         let admin = config.admin_uds.as_deref().map(grpc::admin::Server::bind).transpose()?;
         let entered = control.enter();
         let bind = |address| control.block_on(http::Server::bind(address, "metrics", Patience::PROBES));
         let probes = config.metrics.0.map(bind).transpose()?;
         let door = tls.clone().map(|live| tls::Door::new(live, tls::Port::Http));
-        let authzen = config.http.0.map(|address| Authzen::bind(address, door)).transpose()?;
+        let authzen = config.http.0.map(|address| Authzen::bind(address, door, tracer)).transpose()?;
         let signals = Signals::listen().context("signals cannot be listened to")?;
         drop(entered);
         for (port, address) in config.in_the_clear() {

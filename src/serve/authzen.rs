@@ -13,6 +13,7 @@ use crate::data_plane::DataPlane;
 use crate::grpc::Limits;
 use crate::http::authzen::{Point, router};
 use crate::http::{Patience, Server};
+use crate::telemetry::traces::Tracer;
 use crate::tls::Door;
 
 /// How often the thread tells of the refusals that it counted.
@@ -24,6 +25,7 @@ pub(super) struct Authzen {
     runtime: Runtime,
     server: Server,
     secure: bool,
+    tracer: Option<Arc<Tracer>>,
 }
 
 /// One that does.
@@ -35,7 +37,11 @@ pub(super) struct Running {
 
 impl Authzen {
     /// Listens, behind this door.
-    pub(super) fn bind(address: SocketAddr, door: Option<Door>) -> anyhow::Result<Self> {
+    pub(super) fn bind(
+        address: SocketAddr,
+        door: Option<Door>,
+        tracer: Option<Arc<Tracer>>,
+    ) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("http")
@@ -43,7 +49,7 @@ impl Authzen {
             .build()
             .context("the thread of AuthZEN cannot be started")?;
         let server = runtime.block_on(Server::bind(address, "http", Patience::CALLERS))?;
-        Ok(Self { runtime, secure: door.is_some(), server: server.behind(door) })
+        Ok(Self { runtime, secure: door.is_some(), server: server.behind(door), tracer })
     }
 
     pub(super) fn local_addr(&self) -> SocketAddr {
@@ -52,7 +58,7 @@ impl Authzen {
 
     /// Serves until told to stop.
     pub(super) fn start(self, plane: Arc<DataPlane>, limits: Limits, stop: CancellationToken) -> Running {
-        let Self { runtime, server, secure } = self;
+        let Self { runtime, server, secure, tracer } = self;
         let address = server.local_addr().to_string();
         // It counts for itself, as serving threads do.
         let telling = Arc::clone(&plane);
@@ -62,7 +68,7 @@ impl Authzen {
                 telling.tell_of_refusals();
             }
         });
-        let router = router(Point { plane, limits, address, secure });
+        let router = router(Point { plane, limits, address, secure, tracer });
         let serving = runtime.spawn(server.run(router, stop));
         Running { runtime, serving }
     }

@@ -80,6 +80,7 @@ impl Open {
             limits: Limits::default(),
             address: address.to_string(),
             secure: false,
+            tracer: None,
         };
         tokio::spawn(server.run(router(point), stop.clone()));
         Self { address, plane, stop }

@@ -1,5 +1,7 @@
 //! A collector gets spans under the caller's own trace, and one that hangs harms nobody.
 
+mod edges;
+
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;

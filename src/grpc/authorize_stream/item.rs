@@ -14,37 +14,70 @@ use crate::data_plane::{Answer, DataPlane, Item};
 use crate::grpc::convert::{self, Checked, Limits};
 use crate::grpc::guard::caught;
 use crate::grpc::overload::{COME_BACK, Gate};
+use crate::grpc::traced::{Told as _, Traces, under};
 use crate::pb::{self, amplification, amplification::Shape};
 use crate::telemetry::metrics::REQUESTS_SHED;
+use crate::telemetry::traces::{self, Caller, Kept};
+
+/// How an item is called in traces, and in the log when it panics.
+const NAME: &str = "AuthorizeStream";
 
 /// Answers items.
 pub(super) struct Items {
     plane: Arc<DataPlane>,
     limits: Limits,
     gate: Arc<Gate>,
+    traces: Traces,
+    /// The context of who opened the stream.
+    opener: Option<Kept>,
 }
 
 impl Items {
-    pub(super) fn new(streams: &Streams) -> Self {
-        let Streams { plane, limits, gate, .. } = streams;
-        Self { plane: Arc::clone(plane), limits: *limits, gate: Arc::clone(gate) }
+    pub(super) fn new(streams: &Streams, opener: Option<Kept>) -> Self {
+        let Streams { plane, limits, gate, traces, .. } = streams;
+        let (plane, gate, traces) = (Arc::clone(plane), Arc::clone(gate), traces.clone());
+        Self { plane, limits: *limits, gate, traces, opener }
     }
 
     /// Decides on an item; a panic costs only this one.
     pub(super) fn decide(&self, bytes: &Bytes, ids: &mut Ids, piece: &mut Vec<u8>) {
-        let before = piece.len();
-        let decided = caught("AuthorizeStream", || {
-            let checked = self.read(bytes, ids)?;
-            self.plane.authorize(&checked.request(), |answer| write(&answer, piece));
+        let (before, mut span) = (piece.len(), None);
+        let decided = caught(NAME, || {
+            let sent = decode(bytes)?;
+            span = self.begin(&sent);
+            let checked = self.check(sent, ids)?;
+            under(span.as_ref().map(traces::Span::trace), || {
+                self.plane.authorize(&checked.request(), |answer| {
+                    span.iter_mut().for_each(|span| answer.tell(span));
+                    write(&answer, piece);
+                });
+            });
             Ok::<_, String>(())
         });
-        let reason = match decided {
-            Ok(Ok(())) => return,
-            Ok(Err(wrong)) => wrong,
-            Err(panicked) => panicked.message().to_owned(),
+        let refused = match decided {
+            Ok(decided) => decided,
+            Err(panicked) => {
+                span.iter_mut().for_each(|span| span.fail(panicked.message()));
+                Err(panicked.message().to_owned())
+            }
         };
-        piece.truncate(before);
-        self.refuse(self.id_of(bytes), &reason, piece);
+        if let Err(reason) = refused {
+            piece.truncate(before);
+            let item = Item::Malformed { request_id: self.id_of(bytes), reason: &reason };
+            self.answer(item, piece, span.as_mut());
+        }
+        self.traces.end(self.plane.clock(), span);
+    }
+
+    /// The span of an item: in the trace that it names itself, else in that of who opened the stream.
+    fn begin(&self, sent: &pb::AuthorizeStreamRequest) -> Option<traces::Span> {
+        let own = || Caller::read(&sent.traceparent, &sent.tracestate);
+        let caller = || own().or_else(|| self.opener.as_ref().map(Kept::caller));
+        let mut span = self.traces.begin(NAME, self.plane.clock(), caller)?;
+        if let Some(request) = &sent.request {
+            request.tell(&mut span);
+        }
+        Some(span)
     }
 
     /// Sheds an item: as little is done for it as can be.
@@ -67,11 +100,7 @@ impl Items {
         self.refuse("", "the message is compressed, and the call names no encoding; send it as it is", piece);
     }
 
-    fn read(&self, bytes: &Bytes, ids: &mut Ids) -> Result<Checked, String> {
-        amplification::check(bytes, Shape::Requests)?;
-        let sent = pb::AuthorizeStreamRequest::decode(bytes.clone()).map_err(|error| {
-            format!("the message cannot be decoded: {error}; is it of another version, or cut off?")
-        })?;
+    fn check(&self, sent: pb::AuthorizeStreamRequest, ids: &mut Ids) -> Result<Checked, String> {
         let request = sent.request.ok_or("`request` is required; send what is to be decided")?;
         let checked = Checked::new(request, &self.limits).map_err(|wrong| wrong.to_string())?;
         let request_id = checked.request().request_id;
@@ -95,19 +124,29 @@ impl Items {
     }
 
     fn refuse(&self, request_id: &str, reason: &str, piece: &mut Vec<u8>) {
-        self.answer(Item::Malformed { request_id, reason }, piece);
+        self.answer(Item::Malformed { request_id, reason }, piece, None);
     }
 
     fn throttle(&self, request_id: &str, come_back: Duration, piece: &mut Vec<u8>) {
         let wait = u64::try_from(come_back.as_nanos()).unwrap_or(u64::MAX);
-        self.answer(Item::Shed { request_id, retry_after: Span::from_nanos(wait) }, piece);
+        self.answer(Item::Shed { request_id, retry_after: Span::from_nanos(wait) }, piece, None);
     }
 
-    fn answer(&self, item: Item<'_>, piece: &mut Vec<u8>) {
+    fn answer(&self, item: Item<'_>, piece: &mut Vec<u8>, span: Option<&mut traces::Span>) {
         self.plane.authorize_batch(&[item], false, |answers| {
             answers.iter().for_each(|answer| write(answer, piece));
+            if let (Some(span), Some(answer)) = (span, answers.first()) {
+                answer.tell(span);
+            }
         });
     }
+}
+
+fn decode(bytes: &Bytes) -> Result<pb::AuthorizeStreamRequest, String> {
+    amplification::check(bytes, Shape::Requests)?;
+    pb::AuthorizeStreamRequest::decode(bytes.clone()).map_err(|error| {
+        format!("the message cannot be decoded: {error}; is it of another version, or cut off?")
+    })
 }
 
 /// Writes an answer as an item of the stream: the prefix of gRPC, then field 1, which is the answer.
@@ -160,7 +199,8 @@ mod tests {
             grants: vec!["b".into()],
             ..Default::default()
         };
-        let item = pb::AuthorizeStreamRequest { request: Some(request) }.encode_to_vec();
+        let item =
+            pb::AuthorizeStreamRequest { request: Some(request), ..Default::default() }.encode_to_vec();
         assert_eq!(request_id_of(&item), Some("wanted"));
         for cut in 0..item.len() {
             request_id_of(&item[..cut]);

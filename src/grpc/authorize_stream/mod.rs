@@ -30,8 +30,10 @@ use super::intake::{Holding, Intake};
 use super::line::{Flight, Line};
 use super::outgoing::Outgoing;
 use super::overload::{Gate, Patience, refuse};
+use super::traced::Traces;
 use super::unary::is_not_compressed;
 use crate::data_plane::DataPlane;
+use crate::telemetry::traces::Caller;
 use ids::Ids;
 use item::Items;
 
@@ -57,6 +59,8 @@ pub(super) struct Streams {
     pub gate: Arc<Gate>,
     /// One for each stream that may be open.
     pub room: Arc<Semaphore>,
+    /// What traces the items.
+    pub traces: Traces,
 }
 
 /// Begins to answer a stream.
@@ -69,7 +73,9 @@ pub(super) fn answer(streams: &Streams, intake: &Arc<Intake>, call: Call) -> Res
         let why = "too many streams are open; use fewer, each takes thousands of requests at a time";
         return refuse("streams", why).into_http();
     };
-    let body = Decisions::new(streams, request.into_body(), (line, out), Arc::clone(intake), place);
+    let opener = streams.traces.0.as_ref().and_then(|_| Caller::of(request.headers())).map(Caller::keep);
+    let items = Items::new(streams, opener);
+    let body = Decisions::new(streams, request.into_body(), items, (line, out), Arc::clone(intake), place);
     let mut response = Response::new(Body::new(body));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     response
@@ -110,6 +116,7 @@ impl<B: HttpBody<Data = Bytes> + Unpin> Decisions<B> {
     fn new(
         streams: &Streams,
         requests: B,
+        items: Items,
         (line, out): (Arc<Line>, Arc<Outgoing>),
         intake: Arc<Intake>,
         place: OwnedSemaphorePermit,
@@ -120,7 +127,7 @@ impl<B: HttpBody<Data = Bytes> + Unpin> Decisions<B> {
             requests,
             frames: Frames::new(streams.limits.request_bytes),
             held: Holding::new(intake),
-            items: Items::new(streams),
+            items,
             ids: Ids::default(),
             gate: Arc::clone(&streams.gate),
             out,

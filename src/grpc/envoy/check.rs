@@ -7,12 +7,13 @@ use tonic::{Code, Status};
 use super::context::MOST_HEADERS;
 use super::named::{self, Refused};
 use super::{context, denied, passed, told};
-use crate::data_plane::{Answer, DataPlane, Item};
+use crate::data_plane::{Answer, DataPlane, Item, span};
 use crate::grpc::convert::{Checked, Limits, Violations};
 use crate::pb::envoy::service::auth::v3::check_response::HttpResponse;
 use crate::pb::envoy::service::auth::v3::{AttributeContext, CheckRequest, CheckResponse};
 use crate::pb::envoy::r#type::v3::StatusCode;
 use crate::pb::rpc;
+use crate::telemetry::traces::Span;
 
 /// # Errors
 /// INVALID_ARGUMENT for what the operator has written wrong at the route; UNAVAILABLE while there
@@ -21,6 +22,7 @@ pub(super) fn answer(
     plane: &DataPlane,
     limits: &Limits,
     sent: CheckRequest,
+    mut span: Option<&mut Span>,
 ) -> Result<CheckResponse, Status> {
     let Some(attributes) = sent.attributes else {
         return Err(Violations::one("attributes", "is required; is this Envoy's `ext_authz`?").into());
@@ -37,12 +39,24 @@ pub(super) fn answer(
         asked(attributes, limits)
     };
     match asked {
-        Ok(checked) => plane.authorize(&checked.request(), |answer| response(&answer, like_ours)),
+        Ok(checked) => {
+            let request = checked.request();
+            if let Some(span) = &mut span {
+                span::tell_request(&request, span);
+            }
+            plane.authorize(&request, |answer| {
+                span.into_iter().for_each(|span| answer.tell(span));
+                response(&answer, like_ours)
+            })
+        }
         Err(Refused::Operator(wrong)) => Err(wrong.into()),
         Err(Refused::Client(reason)) => {
             let item = Item::Malformed { request_id: "", reason: &reason };
             plane.authorize_batch(&[item], false, |answers| match answers.first() {
-                Some(answer) => response(answer, like_ours),
+                Some(answer) => {
+                    span.into_iter().for_each(|span| answer.tell(span));
+                    response(answer, like_ours)
+                }
                 None => Err(Status::internal("nothing was decided")),
             })
         }

@@ -15,13 +15,14 @@ mod passed;
 mod rate_limit;
 mod source;
 mod told;
+mod traced;
 
 use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
 use super::convert::Limits;
-use super::guard::guarded;
+use super::traced::Traces;
 use crate::data_plane::DataPlane;
 use crate::pb::envoy::service::auth::v3::authorization_server::{Authorization, AuthorizationServer};
 use crate::pb::envoy::service::auth::v3::{CheckRequest, CheckResponse};
@@ -29,6 +30,7 @@ use crate::pb::envoy::service::ratelimit::v3::rate_limit_service_server::{
     RateLimitService, RateLimitServiceServer,
 };
 use crate::pb::envoy::service::ratelimit::v3::{RateLimitRequest, RateLimitResponse};
+use crate::telemetry::traces::Caller;
 
 /// The generated servers around what answers Envoy on one serving thread.
 pub type Checks = AuthorizationServer<Service>;
@@ -40,6 +42,7 @@ pub type RateLimits = RateLimitServiceServer<Service>;
 pub struct Service {
     plane: Arc<DataPlane>,
     limits: Limits,
+    traces: Traces,
 }
 
 /// Both servers, which take messages of the size of one request.
@@ -52,10 +55,15 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Both over what decides, within the bounds on requests.
+    /// Both over what decides, within the bounds on requests; nobody traces what they are asked.
     #[must_use]
-    pub fn new(plane: &Arc<DataPlane>, limits: &Limits) -> Self {
-        let service = Arc::new(Service { plane: Arc::clone(plane), limits: *limits });
+    pub fn untraced(plane: &Arc<DataPlane>, limits: &Limits) -> Self {
+        Self::new(plane, limits, &Traces(None))
+    }
+
+    pub(super) fn new(plane: &Arc<DataPlane>, limits: &Limits, traces: &Traces) -> Self {
+        let (plane, traces) = (Arc::clone(plane), traces.clone());
+        let service = Arc::new(Service { plane, limits: *limits, traces });
         let most = limits.request_bytes;
         Self {
             checks: Checks::from_arc(Arc::clone(&service)).max_decoding_message_size(most),
@@ -67,7 +75,11 @@ impl Servers {
 #[tonic::async_trait]
 impl Authorization for Service {
     async fn check(&self, rpc: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
-        guarded("Check", || check::answer(&self.plane, &self.limits, rpc.into_inner()))
+        let (name, clock) = ("Check", self.plane.clock());
+        let span = self.traces.begin(name, clock, || traced::caller(&rpc));
+        self.traces.finish(name, clock, span, |span| {
+            check::answer(&self.plane, &self.limits, rpc.into_inner(), span.as_mut())
+        })
     }
 }
 
@@ -77,6 +89,10 @@ impl RateLimitService for Service {
         &self,
         rpc: Request<RateLimitRequest>,
     ) -> Result<Response<RateLimitResponse>, Status> {
-        guarded("ShouldRateLimit", || rate_limit::answer(&self.plane, &self.limits, rpc.into_inner()))
+        let (name, clock) = ("ShouldRateLimit", self.plane.clock());
+        let span = self.traces.begin(name, clock, || Caller::of(rpc.metadata().as_ref()));
+        self.traces.finish(name, clock, span, |span| {
+            rate_limit::answer(&self.plane, &self.limits, rpc.into_inner(), span.as_mut())
+        })
     }
 }

@@ -7,12 +7,13 @@ use tollgate_engine::decide::{Question, Request};
 use tonic::Status;
 
 use super::limits;
-use crate::data_plane::{DataPlane, Item};
+use crate::data_plane::{DataPlane, Item, span};
 use crate::grpc::convert::violation::Place;
 use crate::grpc::convert::{Checked, Limits, Violations, field};
 use crate::pb::envoy::extensions::common::ratelimit::v3::RateLimitDescriptor;
 use crate::pb::envoy::service::ratelimit::v3::{RateLimitRequest, RateLimitResponse};
 use crate::pb::{Entry, Kind, Struct, Value};
+use crate::telemetry::traces::Span;
 
 /// The action of descriptors that name none.
 const ACTION: &str = "ratelimit";
@@ -49,8 +50,12 @@ pub(super) fn answer(
     plane: &DataPlane,
     bounds: &Limits,
     sent: RateLimitRequest,
+    mut span: Option<&mut Span>,
 ) -> Result<RateLimitResponse, Status> {
     let RateLimitRequest { domain, descriptors, hits_addend } = sent;
+    if let Some(span) = &mut span {
+        span::tell_count("tollgate.batch.items", descriptors.len(), span);
+    }
     check(&domain, &descriptors, bounds)?;
     let hits = |one: &RateLimitDescriptor| one.hits_addend.unwrap_or(u64::from(hits_addend.max(1)));
     let asked: Vec<Result<Asked, String>> = descriptors
@@ -61,7 +66,14 @@ pub(super) fn answer(
         })
         .collect();
     let items: Vec<Item<'_>> = asked.iter().map(item).collect();
-    plane.authorize_batch(&items, true, |answers| limits::response(&answers))
+    plane.authorize_batch(&items, true, |answers| {
+        if let Some(span) = span {
+            let allowed = answers.iter().filter(|answer| answer.is_allowed()).count();
+            span::tell_count("tollgate.batch.allowed", allowed, span);
+            answers.iter().take(1).for_each(|answer| answer.tell_bundle(span));
+        }
+        limits::response(&answers)
+    })
 }
 
 /// What only the operator can have done wrong.

@@ -7,6 +7,7 @@ mod body;
 mod bounded;
 mod evaluate;
 mod facts;
+mod traced;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use serde_json::json;
 
 use crate::data_plane::DataPlane;
 use crate::grpc::convert::Limits;
+use crate::telemetry::traces::Tracer;
 use body::Intake;
 
 const EVALUATION: &str = "/access/v1/evaluation";
@@ -40,6 +42,8 @@ pub struct Point {
     pub address: String,
     /// Whether it is reached by TLS.
     pub secure: bool,
+    /// What traces evaluations; `None`: nothing does.
+    pub tracer: Option<Arc<Tracer>>,
 }
 
 /// What a handler needs.
@@ -79,16 +83,20 @@ impl IntoResponse for Refused {
 
 async fn one(State(shared): State<Shared>, request: Request) -> Result<Response, Refused> {
     let most = shared.point.limits.request_bytes;
-    let id = request_id(request.headers());
+    let (id, caller) = (request_id(request.headers()), traced::caller(&shared.point, request.headers()));
     let sent = shared.intake.read(request, most).await?;
-    evaluate::one(&shared.point, sent.bytes(), id.as_deref()).map(|answer| Json(answer).into_response())
+    traced::answer(&shared.point, EVALUATION, caller, |span| {
+        evaluate::one(&shared.point, sent.bytes(), id.as_deref(), span)
+    })
 }
 
 async fn several(State(shared): State<Shared>, request: Request) -> Result<Response, Refused> {
     let most = shared.point.limits.batch_bytes;
-    let id = request_id(request.headers());
+    let (id, caller) = (request_id(request.headers()), traced::caller(&shared.point, request.headers()));
     let sent = shared.intake.read(request, most).await?;
-    evaluate::several(&shared.point, sent.bytes(), id.as_deref()).map(|answer| Json(answer).into_response())
+    traced::answer(&shared.point, EVALUATIONS, caller, |span| {
+        evaluate::several(&shared.point, sent.bytes(), id.as_deref(), span)
+    })
 }
 
 fn request_id(headers: &HeaderMap) -> Option<String> {

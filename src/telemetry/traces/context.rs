@@ -1,5 +1,7 @@
 //! The caller's context, as W3C writes it: `traceparent` and `tracestate`.
 
+use http::HeaderMap;
+
 /// What a caller says of the trace that its call belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller<'a> {
@@ -17,6 +19,13 @@ pub struct Caller<'a> {
 const STATE_BYTES: usize = 512;
 
 impl<'a> Caller<'a> {
+    /// Reads the headers of a call.
+    #[must_use]
+    pub fn of(headers: &'a HeaderMap) -> Option<Self> {
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        Self::read(header("traceparent")?, header("tracestate").unwrap_or_default())
+    }
+
     /// Reads both headers. What is not well formed counts as if it were not there.
     #[must_use]
     pub fn read(traceparent: &str, tracestate: &'a str) -> Option<Self> {
@@ -33,6 +42,27 @@ impl<'a> Caller<'a> {
         let state = if tracestate.len() <= STATE_BYTES { tracestate } else { "" };
         let parent = u64::try_from(parent).ok()?;
         fits.then_some(Self { trace, parent, sampled: flags & 1 == 1, state })
+    }
+
+    /// The same, for longer than the headers are there.
+    #[must_use]
+    pub fn keep(self) -> Kept {
+        Kept { state: self.state.to_owned(), caller: Caller { state: "", ..self } }
+    }
+}
+
+/// A context that outlives the headers that it was read from.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    caller: Caller<'static>,
+    state: String,
+}
+
+impl Kept {
+    /// The context.
+    #[must_use]
+    pub fn caller(&self) -> Caller<'_> {
+        Caller { state: &self.state, ..self.caller }
     }
 }
 
@@ -65,6 +95,9 @@ mod tests {
                 assert_eq!((caller.parent, caller.state), (0x00f0_67aa_0ba9_02b7, "a=b"));
             }
         }
+        let text = format!("00-{trace}-{parent}-01");
+        let caller = Caller::read(&text, "a=b").unwrap();
+        assert_eq!(caller.keep().caller(), caller);
         let long = "x".repeat(513);
         assert_eq!(
             Caller::read(&format!("00-{trace}-{parent}-01"), &long).map(|caller| caller.state),

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use crossbeam_queue::ArrayQueue;
 use metrics::counter;
 
-pub use context::Caller;
+pub use context::{Caller, Kept};
 pub use export::Exporter;
 pub use span::{Span, Value};
 

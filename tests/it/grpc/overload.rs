@@ -113,7 +113,7 @@ async fn an_item_of_a_stream_is_shed_with_a_time_to_come_back() {
     let each = alone(&mut clients[0]).await.max(Duration::from_millis(1));
     let item = |id: u32| {
         let request = pb::AuthorizeRequest { request_id: id.to_string(), ..asked() };
-        pb::AuthorizeStreamRequest { request: Some(request) }
+        pb::AuthorizeStreamRequest { request: Some(request), ..Default::default() }
     };
     let endless = tokio_stream::iter((0..).map(item));
     let mut answers = clients[0].authorize_stream(endless).await.unwrap().into_inner();

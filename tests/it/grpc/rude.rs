@@ -152,7 +152,9 @@ fn the_process_stays_small_under_all_of_them() {
     let item = request("send", json!({ "a": "x".repeat(50 << 10) }));
     let single = message(&item.encode_to_vec());
     let large = message(&vec![0; 1 << 20])[..900 << 10].to_vec();
-    let many = message(&tollgate::pb::AuthorizeStreamRequest { request: Some(item) }.encode_to_vec());
+    let many = message(
+        &tollgate::pb::AuthorizeStreamRequest { request: Some(item), ..Default::default() }.encode_to_vec(),
+    );
     let attack = |rpc: &'static str, bytes: Vec<u8>, ends: bool| {
         std::thread::spawn(move || {
             while Instant::now() < end {

@@ -20,7 +20,7 @@ use crate::served::{BUNDLE, Served, request};
 
 fn item(id: &str, action: &str, context: serde_json::Value) -> pb::AuthorizeStreamRequest {
     let request = pb::AuthorizeRequest { request_id: id.into(), ..request(action, context) };
-    pb::AuthorizeStreamRequest { request: Some(request) }
+    pb::AuthorizeStreamRequest { request: Some(request), ..Default::default() }
 }
 
 /// How long a machine with other work lets requests wait is none of these tests' matter.
