@@ -80,7 +80,8 @@ async fn a_stream_ends_with_its_connection_when_all_is_answered() {
     let mut answers = client.authorize_stream(ReceiverStream::new(sent)).await.unwrap().into_inner();
     let ended = loop {
         assert!(began.elapsed() < DEADLINE, "it goes on and on");
-        let item = pb::AuthorizeStreamRequest { request: Some(request("send", json!({"amount": 1}))) };
+        let request = Some(request("send", json!({"amount": 1})));
+        let item = pb::AuthorizeStreamRequest { request, ..Default::default() };
         // Once it has ended nobody takes what is sent.
         let _ = send.try_send(item);
         match tokio::time::timeout(Duration::from_secs(1), answers.message()).await {
