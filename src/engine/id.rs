@@ -96,6 +96,7 @@ impl fmt::Display for Digest {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         f.write_str("sha256:")?;
         // Each decision of an approval shows one: byte by byte it took a tenth of it.
+        #[expect(clippy::indexing_slicing, reason = "four bits count to 15")]
         let digits =
             self.0.iter().flat_map(|byte| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
         let mut text = [0; 64];

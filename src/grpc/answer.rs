@@ -56,7 +56,6 @@ pub(super) struct Answer {
     state: State,
 }
 
-#[expect(clippy::large_enum_variant, reason = "each is of the large kind at first")]
 enum State {
     /// It waits for its turn since then.
     Called(Call, u64, Unseen),
