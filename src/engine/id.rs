@@ -93,10 +93,12 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
         f.write_str("sha256:")?;
         // Each decision of an approval shows one: byte by byte it took a tenth of it.
-        let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' + (half - 10) };
-        let digits = self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+        #[expect(clippy::indexing_slicing, reason = "four bits count to 15")]
+        let digits =
+            self.0.iter().flat_map(|byte| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
         let mut text = [0; 64];
         text.iter_mut().zip(digits).for_each(|(to, digit)| *to = digit);
         f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
