@@ -17,7 +17,7 @@ mod tables;
 
 use std::time::Duration;
 
-use stage::Stage;
+use stage::{Play, Stage};
 use tables::{bundle, cerbos as both, load, operate, overload, process, reload, stream};
 
 /// What production runs on; the floor gets it too.
@@ -73,12 +73,16 @@ fn main() -> anyhow::Result<()> {
     for (_, print) in alone.iter().filter(|(name, _)| wants(name)) {
         print(plan)?;
     }
-    let staged: [(&str, Staged); 3] =
-        [("load", load::print), ("stream", stream::print), ("reload", reload::print)];
-    if staged.iter().any(|(name, _)| wants(name)) {
-        let stage = Stage::set()?;
-        for (_, print) in staged.iter().filter(|(name, _)| wants(name)) {
-            print(&stage, plan)?;
+    let staged: [(Play, &[(&str, Staged)]); 2] = [
+        (Play::Large, &[("load", load::print), ("stream", stream::print), ("reload", reload::print)]),
+        (Play::Small, &[("stream", stream::print)]),
+    ];
+    for (play, tables) in staged {
+        if tables.iter().any(|(name, _)| wants(name)) {
+            let stage = Stage::set(play)?;
+            for (_, print) in tables.iter().filter(|(name, _)| wants(name)) {
+                print(&stage, plan)?;
+            }
         }
     }
     if wants("overload") {

@@ -18,8 +18,10 @@ use tollgate::telemetry::metrics;
 use crate::floor::{self, Floor};
 use crate::policies::{Asked, Policies};
 
-/// The rules of the bundle that serves.
+/// The rules of a large bundle that serves.
 pub const RULES: usize = 10_000;
+/// And of a small one.
+const FEW_RULES: usize = 10;
 /// Different requests, which take turns.
 const REQUESTS: usize = 4_096;
 /// Three limits that match every request and refuse none.
@@ -53,15 +55,31 @@ pub struct Stage {
     _folder: TempDir,
 }
 
+/// What is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Play {
+    /// An organisation's rules, and three limits.
+    Large,
+    /// A few pairs of agent and action, and no limits.
+    Small,
+}
+
 impl Stage {
     /// Starts all servers, and asks each request once.
-    pub fn set() -> anyhow::Result<Self> {
+    pub fn set(play: Play) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let folder = tempfile::tempdir()?;
-        let policies = Policies::mixed(RULES, REQUESTS);
+        let policies = match play {
+            Play::Large => Policies::mixed(RULES, REQUESTS),
+            Play::Small => Policies::pairs(FEW_RULES, REQUESTS),
+        };
+        let text = |version| match play {
+            Play::Large => bundle(&policies, version),
+            Play::Small => policies.yaml(version),
+        };
         let offers = ["1.0.0", "1.0.1"].map(|version| Offer {
             name: "bench.yaml".to_owned(),
-            files: vec![("bench.yaml".to_owned(), bundle(&policies, version).into_bytes())],
+            files: vec![("bench.yaml".to_owned(), text(version).into_bytes())],
         });
         // As `tollgate serve` does: counted is what is counted there.
         let metrics = metrics::install();
@@ -70,7 +88,7 @@ impl Stage {
         let uds = folder.path().join("tollgate.sock");
         let ours = serve(Arc::clone(&plane), uds)?;
         let requests: Vec<pb::AuthorizeRequest> = policies.asked.iter().map(request).collect();
-        let reply_bytes = runtime.block_on(ask_each(&ours, &requests))?;
+        let reply_bytes = runtime.block_on(ask_each(&ours, policies.rules.len(), &requests))?;
         let decodes = Floor::decodes(folder.path(), reply_bytes)?;
         let skips = Floor::skips(folder.path(), reply_bytes)?;
         let floors = [("floor, decoding", floor::DECODES, decodes), ("floor, skipping", floor::SKIPS, skips)];
@@ -145,7 +163,7 @@ pub fn request(asked: &Asked) -> pb::AuthorizeRequest {
 
 /// Says what requests and answers are like; returns the mean length of an answer.
 #[expect(clippy::print_stdout, reason = "what was asked belongs to the figures")]
-async fn ask_each(ours: &Subject, requests: &[pb::AuthorizeRequest]) -> anyhow::Result<usize> {
+async fn ask_each(ours: &Subject, rules: usize, requests: &[pb::AuthorizeRequest]) -> anyhow::Result<usize> {
     let Target::Tcp(address) = &ours.tcp else { anyhow::bail!("no address") };
     let mut client = PolicyDecisionServiceClient::connect(format!("http://{address}")).await?;
     let (mut bytes, mut effects, mut by_rule) = (0, [0; 3], 0);
@@ -164,7 +182,7 @@ async fn ask_each(ours: &Subject, requests: &[pb::AuthorizeRequest]) -> anyhow::
     let sent: usize = requests.iter().map(prost::Message::encoded_len).sum();
     let [allows, denies, approvals] = effects.map(|n| n * 100 / count);
     println!(
-        "{RULES} rules, three limits, {count} requests of {} bytes in the mean, replies of {}; \
+        "\n{rules} rules, {count} requests of {} bytes in the mean, replies of {}; \
          {allows} % allowed, {denies} % denied, {approvals} % to be approved; a rule decided {} %.",
         sent / count,
         bytes / count,

@@ -52,13 +52,16 @@ fn times(ratio: f64) -> String {
     format!("{ratio:.2}x")
 }
 
-/// How long the thread of this name ran on a core since it began, in nanoseconds.
+/// How long the threads of this name ran on a core since they began, in nanoseconds. There may be one of an
+/// earlier stage, which nobody asks any more.
 fn cpu_of(thread: &str) -> Option<f64> {
     let tasks = std::fs::read_dir("/proc/self/task").ok()?;
     let called = |task: &std::path::Path| {
         std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim_end() == thread)
     };
-    let task = tasks.flatten().map(|entry| entry.path()).find(|task| called(task))?;
-    let schedstat = std::fs::read_to_string(task.join("schedstat")).ok()?;
-    schedstat.split(' ').next()?.parse().ok()
+    let ran = |task: &std::path::Path| -> Option<f64> {
+        std::fs::read_to_string(task.join("schedstat")).ok()?.split(' ').next()?.parse().ok()
+    };
+    let tasks = tasks.flatten().map(|entry| entry.path()).filter(|task| called(task));
+    tasks.map(|task| ran(&task)).sum()
 }

@@ -112,6 +112,21 @@ fn an_open_loop_sends_as_many_as_it_is_asked_for() {
 }
 
 #[test]
+fn a_stream_is_answered_and_all_is_accounted_for() {
+    let folder = folder();
+    let serving = Serving::start(folder.path(), &["b.yaml"]);
+    let in_flight = ["--mode", "stream", "--connections", "2", "--in-flight", "3000"];
+    let long_enough = ["--bundle", "b.yaml", "--count", "6000", "--duration", "60s"];
+    let args = [&in_flight[..], &long_enough].concat();
+    let results = bench(folder.path(), &serving.grpc.to_string(), &args).json();
+    accounts(&results);
+    assert_eq!((&results["mode"], number(&results, "/errors/total")), (&json!("stream"), 0), "{results}");
+    assert_eq!(number(&results, "/answered"), 6_000, "{results}");
+    assert!(number(&results, "/effects/ALLOW") > 0 && number(&results, "/effects/DENY") > 0, "{results}");
+    assert_eq!(results["effects"].get("THROTTLE"), None, "{results}");
+}
+
+#[test]
 fn batches_and_dry_runs() {
     let folder = folder();
     let limit = "guardrails:\n  - {name: few, type: rate_limit, rules: {limit: 3, window_seconds: 3600, key_by: [global]}}\n";
