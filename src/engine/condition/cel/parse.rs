@@ -105,7 +105,15 @@ fn in_words(message: &str) -> String {
     if plain.is_empty() || internal.iter().any(|name| plain.contains(name)) {
         return "a sign is missing, or does not belong there".into();
     }
-    plain.to_owned()
+    // It quotes what it found, control characters too.
+    plain.chars().fold(String::with_capacity(plain.len()), |mut text, c| {
+        if c.is_control() {
+            text.extend(c.escape_unicode());
+        } else {
+            text.push(c);
+        }
+        text
+    })
 }
 
 fn offset_of(source: &str, (line, column): (isize, isize)) -> Option<u32> {
