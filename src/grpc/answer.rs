@@ -59,6 +59,8 @@ pub(super) struct Answer {
 enum State {
     /// It waits for its turn since then.
     Called(Call, u64, Unseen),
+    /// It has its turn, if its client has not given it up.
+    Begun(Call, u64, Flight),
     /// A service works on it.
     Asked(Pending),
     /// It has its answer.
@@ -87,14 +89,9 @@ impl Answer {
     }
 
     #[expect(clippy::result_large_err, reason = "it is the answer of the call, and moved once")]
-    fn begin(&self, cx: &mut Context<'_>, mut call: Call, since: u64) -> Result<Pending, Response<Body>> {
-        let mut flight = call.line.start();
+    fn begin(&self, call: Call, since: u64, mut flight: Flight) -> Result<Pending, Response<Body>> {
         if call.route.patience().is_some_and(|patience| self.front.gate().sheds(since, patience)) {
-            // Who is shed may have given up by then, and that is counted in a flood above all.
-            let first = Pin::new(call.request.body_mut()).poll_frame(cx);
-            if !matches!(first, Poll::Ready(Some(Err(_)))) {
-                flight.answered();
-            }
+            flight.answered();
             return Err(call.line.refusal());
         }
         if call.route.needs_message() && call.request.body().is_end_stream() {
@@ -102,7 +99,7 @@ impl Answer {
             return Err(no_message().into_http());
         }
         let (route, writing) = (call.route, call.writing.clone());
-        let longest = self.front.longest().min(timeout_of(call.request.headers()));
+        let longest = self.front.longest().min(self.left_of(timeout_of(call.request.headers()), since));
         match self.front.ask(call) {
             Ok(asked) => Ok(Pending { asked, route, longest, late: None, writing, flight }),
             Err(answer) => {
@@ -113,6 +110,16 @@ impl Answer {
     }
 }
 
+impl Answer {
+    /// What is left of the time that a client gave, when its call waited since then.
+    fn left_of(&self, given: Option<Duration>, since: u64) -> Duration {
+        given.map_or(Duration::MAX, |given| {
+            let waited = self.front.gate().now().saturating_sub(since);
+            given.saturating_sub(Duration::from_nanos(waited))
+        })
+    }
+}
+
 impl Future for Answer {
     type Output = Result<Response<Body>, Infallible>;
 
@@ -120,11 +127,16 @@ impl Future for Answer {
         let mut pending = match std::mem::replace(&mut self.state, State::Over) {
             State::Called(call, since, seen) => {
                 drop(seen);
-                match self.begin(cx, call, since) {
-                    Ok(pending) => pending,
-                    Err(refusal) => return Poll::Ready(Ok(refusal)),
-                }
+                let flight = call.line.start();
+                self.state = State::Begun(call, since, flight);
+                // Only now the transport looks whether the client has given it up. It is asked again at
+                // once: see `super::transport`.
+                return Poll::Pending;
             }
+            State::Begun(call, since, flight) => match self.begin(call, since, flight) {
+                Ok(pending) => pending,
+                Err(refusal) => return Poll::Ready(Ok(refusal)),
+            },
             State::Asked(pending) => pending,
             State::Over => return Poll::Pending,
         };
@@ -162,9 +174,8 @@ impl Pending {
 }
 
 /// The time that the client gives the call (`grpc-timeout`: up to 8 digits and a unit).
-fn timeout_of(headers: &HeaderMap) -> Duration {
-    let said = headers.get("grpc-timeout").and_then(|value| value.to_str().ok());
-    said.and_then(read_timeout).unwrap_or(Duration::MAX)
+fn timeout_of(headers: &HeaderMap) -> Option<Duration> {
+    headers.get("grpc-timeout").and_then(|value| value.to_str().ok()).and_then(read_timeout)
 }
 
 fn read_timeout(text: &str) -> Option<Duration> {

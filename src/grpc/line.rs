@@ -86,9 +86,9 @@ impl Line {
         self.open.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Calls that have no answer yet.
-    pub(super) fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
+    /// Whether no call waits for its turn or its answer.
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) == 0 && self.unseen.load(Ordering::Relaxed) == 0
     }
 
     /// Whether as many calls as are worth shedding wait that no task has looked at yet.
@@ -244,8 +244,10 @@ mod tests {
         let (line, _) = line();
         let flight = line.start();
         let unseen: Vec<Unseen> = (0..UNSEEN).map(|_| line.unseen()).collect();
-        assert_eq!((line.in_flight(), line.is_full()), (1, true));
-        drop((flight, unseen));
-        assert_eq!((line.in_flight(), line.is_full()), (0, false));
+        assert_eq!((line.is_idle(), line.is_full()), (false, true));
+        drop(flight);
+        assert!(!line.is_idle());
+        drop(unseen);
+        assert_eq!((line.is_idle(), line.is_full()), (true, false));
     }
 }

@@ -18,7 +18,7 @@ use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::telemetry::metrics::REQUESTS_SHED;
 
 /// A thread that has not rested for so long has more to do than it can.
@@ -26,9 +26,9 @@ const NO_REST: u64 = 100_000_000;
 /// Unless it shed somebody this recently: then a rest may only mean that all who waited were shed, and
 /// were everybody served for so long again, the next line would be as long as that.
 const RECENTLY: u64 = 1_000_000_000;
-/// A thread that did not even look at a call for so long was stopped (by a debugger, a throttled
-/// container, a host that moved it). What came meanwhile is no backlog of its own making.
-const STOPPED: u64 = NO_REST / 2;
+/// A thread that did not even look at a call for this part of that was stopped (by a debugger, a
+/// throttled container, a host that moved it). What came meanwhile is no backlog of its own making.
+const STOPPED: u64 = 2;
 /// When nobody was served for so many times the longest wait, shedding itself takes all the time:
 /// then those who come are served for a while, however long they waited.
 const STARVED: u64 = 4;
@@ -80,7 +80,8 @@ impl Gate {
             served_at: AtomicU64::new(now),
             wary_until: AtomicU64::new(0),
             open_until: AtomicU64::new(0),
-            turn: AtomicUsize::new(0),
+            // Elsewhere on each thread, or the first connections of all would come back at one time.
+            turn: AtomicUsize::new(clock::any_seed() as usize),
             refusals: (0..TIMES).map(|nth| headers(come_back(nth))).collect(),
             shed: counter!(REQUESTS_SHED, "reason" => "overloaded"),
         }
@@ -111,11 +112,11 @@ impl Gate {
         let ago = |then: &AtomicU64| now.saturating_sub(then.load(Ordering::Relaxed));
         let unseen = ago(&self.looked_at);
         self.looked_at.store(now, Ordering::Relaxed);
-        if unseen > STOPPED {
-            self.rested_at.fetch_add(unseen, Ordering::Relaxed);
-        }
         let is_wary = now < self.wary_until.load(Ordering::Relaxed);
         let no_rest = if is_wary { self.longest.min(NO_REST) } else { NO_REST };
+        if unseen > no_rest / STOPPED {
+            self.rested_at.fetch_add(unseen, Ordering::Relaxed);
+        }
         let is_open = ago(&self.rested_at) <= no_rest || now < self.open_until.load(Ordering::Relaxed);
         if is_open || now.saturating_sub(since) <= longest {
             self.served_at.store(now, Ordering::Relaxed);
@@ -238,17 +239,32 @@ mod tests {
         be_busy(&gate, &clock);
         assert!(waited(&gate, 2 * LONGEST));
         gate.rested();
-        clock.advance(i64::try_from(LONGEST).unwrap());
-        assert!(!waited(&gate, 2 * LONGEST));
+        let step = LONGEST / 5;
+        for _ in 0..5 {
+            clock.advance(i64::try_from(step).unwrap());
+            assert!(!waited(&gate, 2 * LONGEST));
+        }
         clock.advance(1);
         assert!(waited(&gate, 2 * LONGEST));
-        for _ in 0..=RECENTLY / LONGEST {
+        for _ in 0..=RECENTLY / step {
             gate.rested();
-            clock.advance(i64::try_from(LONGEST).unwrap());
+            clock.advance(i64::try_from(step).unwrap());
             assert!(!waited(&gate, 0));
         }
-        clock.advance(i64::try_from(LONGEST).unwrap());
-        assert!(!waited(&gate, 2 * LONGEST));
+        for _ in 0..10 {
+            clock.advance(i64::try_from(step).unwrap());
+            assert!(!waited(&gate, 2 * LONGEST));
+        }
+    }
+
+    #[test]
+    fn who_waited_while_a_wary_thread_was_stopped_is_served() {
+        let (gate, clock) = gate();
+        be_busy(&gate, &clock);
+        assert!(waited(&gate, 2 * LONGEST));
+        gate.rested();
+        clock.advance(i64::try_from(3 * LONGEST).unwrap());
+        assert!(!waited(&gate, 3 * LONGEST));
     }
 
     #[test]

@@ -114,7 +114,7 @@ impl Patient {
 
     fn is_quiet(&mut self, cx: &mut Context<'_>) -> bool {
         while self.timer.as_mut().poll(cx).is_ready() {
-            if !self.moved && self.line.in_flight() == 0 {
+            if !self.moved && self.line.is_idle() {
                 return true;
             }
             self.wait();

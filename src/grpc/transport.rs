@@ -140,9 +140,11 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Tasks {
         let watch = self.line.take_watch().map(|writing| Watch::new(writing, stalled));
         self.turns.push(Box::pin(async move {
             let (mut call, mut watch, _open) = (pin!(call), watch, open);
-            let mut late = None;
+            let (mut late, mut is_new) = (None, true);
             std::future::poll_fn(|cx: &mut Context<'_>| {
-                if call.as_mut().poll(cx).is_ready() {
+                // A new call says first that it has its turn; one that was reset is over then.
+                let is_over = std::mem::take(&mut is_new) && call.as_mut().poll(cx).is_ready();
+                if is_over || call.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(());
                 }
                 let stalled = match &mut watch {

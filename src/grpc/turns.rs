@@ -67,6 +67,12 @@ impl Turns {
         }
     }
 
+    /// Gives up all that wait.
+    pub(super) fn clear(&self) {
+        let calls = std::mem::take(&mut self.lock().calls);
+        drop(calls);
+    }
+
     fn next(&self) -> Option<Call> {
         self.lock().calls.pop_front()
     }

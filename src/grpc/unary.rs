@@ -79,7 +79,8 @@ impl<B: HttpBody<Data = Bytes, Error = Status> + Unpin> Unary<B> {
             }
             Found::Item(_) => Err(Status::invalid_argument("the call has several messages; send one a call")),
             Found::TooLong(_) => Err(too_long(self.most, "request")),
-            Found::Compressed => Err(Status::invalid_argument(
+            // As gRPC has it for a message that says so while its call does not.
+            Found::Compressed => Err(Status::internal(
                 "the message is compressed, and the call names no encoding; send it as it is",
             )),
             Found::NoItem => Err(Status::invalid_argument(

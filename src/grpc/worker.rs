@@ -62,6 +62,9 @@ impl<H: Health> Worker<H> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(EXPLAINING)
+            // Sockets are looked at after so many tasks, and who gave way goes on then: a task may take a
+            // millisecond here, of which tokio's 61 would be too many.
+            .event_interval(4)
             .on_thread_unpark(move || rested.rested())
             .build()?;
         let served = runtime.block_on(self.serve(gate));
@@ -97,8 +100,9 @@ impl<H: Health> Worker<H> {
         };
         let turns = Arc::<Turns>::default();
         let (taken, clock) = (Arc::clone(&turns), plane.clock().clone());
-        tokio::spawn(async move { match taken.take(&clock).await {} });
-        let transport = Transport { front, bounds, drain: drain.clone(), calls: Arc::default(), turns };
+        let taking = tokio::spawn(async move { taken.take(&clock).await });
+        let calls = Arc::default();
+        let transport = Transport { front, bounds, drain: drain.clone(), calls, turns: Arc::clone(&turns) };
         let age = Age { most: overload.age, grace, door: self.tls.clone() };
         let incoming = Incoming::new(self.connections, self.tls);
         let overdue = async {
@@ -106,14 +110,17 @@ impl<H: Health> Worker<H> {
             tokio::time::sleep(grace).await;
         };
         let waits = Waits { handshake: overload.handshake, stalled: overload.stalled };
-        tokio::select! {
+        let served = tokio::select! {
             () = serve_all(incoming, &gate, &transport, waits, &age) => Ok(()),
             () = overdue => {
                 tracing::warn!("the grace period is over; requests in flight are cut off");
                 Ok(())
             }
             never = telling => match never {},
-        }
+            Err(error) = taking => Err(anyhow::anyhow!("calls have no turn any more: {error}")),
+        };
+        turns.clear();
+        served
     }
 }
 
