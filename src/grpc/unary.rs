@@ -40,41 +40,43 @@ pub(super) struct Unary<B> {
     rpc: Rpc,
     headers: HeaderMap,
     body: B,
-    frames: Frames,
-    most: usize,
-    message: Option<Bytes>,
+    message: Incoming,
 }
 
-impl<B: HttpBody<Data = Bytes, Error = Status> + Unpin> Unary<B> {
-    /// A call with a message of at most so many bytes.
-    pub(super) fn new(service: Arc<Service>, rpc: Rpc, request: Request<B>, most: usize) -> Self {
-        let (head, body) = request.into_parts();
-        let frames = Frames::new(most);
-        Self { service, rpc, headers: head.headers, body, frames, most, message: None }
+/// The one message of a call, as it comes.
+struct Incoming {
+    frames: Frames,
+    most: usize,
+    whole: Option<Bytes>,
+}
+
+impl Incoming {
+    fn new(most: usize) -> Self {
+        Self { frames: Frames::new(most), most, whole: None }
     }
 
-    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, Status>> {
-        is_not_compressed(&self.headers)?;
-        while let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)?) {
-            let Ok(arrived) = frame.into_data() else { continue };
-            self.frames.push(arrived);
-            while let Some(found) = self.frames.next() {
-                self.take(found)?;
-            }
+    fn push(&mut self, arrived: Bytes) -> Result<(), Status> {
+        self.frames.push(arrived);
+        while let Some(found) = self.frames.next() {
+            self.take(found)?;
         }
-        Poll::Ready(match self.message.take() {
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<Bytes, Status> {
+        match self.whole.take() {
             _ if self.frames.is_amid() => {
                 Err(Status::invalid_argument("the message is cut off; send all of it"))
             }
             Some(message) => Ok(message),
             None => Err(no_message()),
-        })
+        }
     }
 
     fn take(&mut self, found: Found) -> Result<(), Status> {
         match found {
-            Found::Item(message) if self.message.is_none() => {
-                self.message = Some(message);
+            Found::Item(message) if self.whole.is_none() => {
+                self.whole = Some(message);
                 Ok(())
             }
             Found::Item(_) => Err(Status::invalid_argument("the call has several messages; send one a call")),
@@ -87,6 +89,24 @@ impl<B: HttpBody<Data = Bytes, Error = Status> + Unpin> Unary<B> {
                 "what came is no message of gRPC: its first byte is neither 0 nor 1",
             )),
         }
+    }
+}
+
+impl<B: HttpBody<Data = Bytes, Error = Status> + Unpin> Unary<B> {
+    /// A call with a message of at most so many bytes.
+    pub(super) fn new(service: Arc<Service>, rpc: Rpc, request: Request<B>, most: usize) -> Self {
+        let (head, body) = request.into_parts();
+        Self { service, rpc, headers: head.headers, body, message: Incoming::new(most) }
+    }
+
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, Status>> {
+        is_not_compressed(&self.headers)?;
+        while let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)?) {
+            if let Ok(arrived) = frame.into_data() {
+                self.message.push(arrived)?;
+            }
+        }
+        Poll::Ready(self.message.end())
     }
 
     fn answer(&mut self, message: Bytes) -> Result<Vec<u8>, Status> {
@@ -196,5 +216,48 @@ impl HttpBody for Whole {
 
     fn is_end_stream(&self) -> bool {
         self.is_over
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tonic::Code;
+
+    const MOST: usize = 8;
+
+    /// What becomes of a call whose body comes in these pieces.
+    fn sent(pieces: &[&'static [u8]]) -> Result<Bytes, Code> {
+        let mut incoming = Incoming::new(MOST);
+        let pushed = pieces.iter().try_for_each(|piece| incoming.push(Bytes::from_static(piece)));
+        pushed.and_then(|()| incoming.end()).map_err(|status| status.code())
+    }
+
+    #[test]
+    fn a_message_is_taken_however_it_is_cut() {
+        let message = b"\0\0\0\0\x03abc";
+        assert_eq!(sent(&[message]), Ok(Bytes::from_static(b"abc")));
+        for cut in 0..message.len() {
+            let (head, tail) = message.split_at(cut);
+            assert_eq!(sent(&[head, b"", tail]), Ok(Bytes::from_static(b"abc")), "{cut}");
+        }
+        assert_eq!(sent(&[b"\0\0\0\0\0"]), Ok(Bytes::new()));
+    }
+
+    #[test]
+    fn what_is_not_one_message_is_refused() {
+        for (pieces, want) in [
+            (&[][..], Code::InvalidArgument),
+            (&[&b""[..]], Code::InvalidArgument),
+            (&[&b"\0\0\0"[..]], Code::InvalidArgument),
+            (&[&b"\0\0\0\0\x03ab"[..]], Code::InvalidArgument),
+            (&[&b"\0\0\0\0\x01a"[..], b"\0\0\0\0\x01b"], Code::InvalidArgument),
+            (&[&b"\0\0\0\0\x01a\0"[..]], Code::InvalidArgument),
+            (&[&b"\0\0\0\0\x09"[..]], Code::InvalidArgument),
+            (&[&b"\x01\0\0\0\x01a"[..]], Code::Internal),
+            (&[&b"GET / HTTP/1.1"[..]], Code::InvalidArgument),
+        ] {
+            assert_eq!(sent(pieces), Err(want), "{pieces:?}");
+        }
     }
 }
