@@ -154,7 +154,7 @@ impl Door {
         let to_caller = format!(
             "the client certificate is for {who}, which this server does not let in (`tls_client_names`)"
         );
-        // It is a caller of a trusted authority: it is answered once, in words that reach people.
+        // It is a caller of a trusted authority: it is answered, in words that reach people.
         let _ = timeout(HASTE, refused::answer(stream, self.port, to_caller)).await;
         Err(Failure::new(
             Kind::NameNotAllowed,

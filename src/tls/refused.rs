@@ -11,11 +11,16 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use std::convert::Infallible;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
+use tokio::time::timeout;
 use tonic::Status;
 
-/// Answers the first request so, and ends the connection.
+/// So long after the first request the others are answered, too.
+const MORE: Duration = Duration::from_millis(500);
+
+/// Answers the first requests so, and ends the connection.
 pub(super) async fn answer<S>(stream: S, port: Port, why: String)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -31,6 +36,10 @@ where
     tokio::select! {
         _ = connection.as_mut() => return,
         () = asked.notified() => {}
+    }
+    // Calls that follow at once would else meet a connection that closes, which tells them nothing.
+    if timeout(MORE, connection.as_mut()).await.is_ok() {
+        return;
     }
     connection.as_mut().graceful_shutdown();
     // It ends either way.
