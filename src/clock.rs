@@ -50,6 +50,12 @@ impl Clock {
         }
     }
 
+    /// Nanoseconds since 1970; 0 before.
+    #[must_use]
+    pub fn unix_nanos(&self) -> u64 {
+        self.wall().nanos().max(0).unsigned_abs()
+    }
+
     /// Nanoseconds since this clock was made; never goes back.
     #[must_use]
     pub fn monotonic(&self) -> u64 {

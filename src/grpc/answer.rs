@@ -108,9 +108,7 @@ impl Answer {
             }
         }
     }
-}
 
-impl Answer {
     /// What is left of the time that a client gave, when its call waited since then.
     fn left_of(&self, given: Option<Duration>, since: u64) -> Duration {
         given.map_or(Duration::MAX, |given| {

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use prost::Message as _;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::aside::Aside;
 use super::convert::Limits;
-use super::guard::{caught, guarded};
+use super::guard::guarded;
 use super::stream::Answers;
 use super::traced::Traces;
 use super::wait_approval::{self, Waiting};
 use super::{authorize, authorize_batch, budget, explain, report, retry_decision, watch_events};
 use crate::data_plane::DataPlane;
 use crate::pb::{self, policy_decision_service_server::PolicyDecisionService};
+use crate::telemetry::traces::{Caller, Span};
 
 /// Answers the RPCs of one serving thread.
 #[derive(Debug)]
@@ -39,14 +39,12 @@ impl Service {
         rpc: Request<pb::AuthorizeRequest>,
         out: &mut Vec<u8>,
     ) -> Result<(), Status> {
-        if self.traces.0.is_none() {
-            return caught("Authorize", || {
-                authorize::write(&self.plane, &self.limits, rpc.into_inner(), out)
-            })?;
-        }
-        let answer = |sent| authorize::answer(&self.plane, &self.limits, sent);
-        let answer = self.traces.answer("Authorize", self.plane.clock(), rpc, answer)?;
-        answer.get_ref().encode(out).map_err(|error| Status::internal(error.to_string()))
+        let (name, clock) = ("Authorize", self.plane.clock());
+        let span = self.traces.begin(name, clock, || Caller::of(rpc.metadata().as_ref()));
+        let work = |span: &mut Option<Span>| {
+            authorize::answer(&self.plane, &self.limits, rpc.into_inner(), out, span)
+        };
+        self.traces.finish(name, clock, span, work).map(Response::into_inner)
     }
 
     pub(super) fn take_report(&self, rpc: Request<pb::ReportRequest>) -> Answer<pb::ReportResponse> {

@@ -50,7 +50,7 @@ impl Traces {
         caller: impl FnOnce() -> Option<Caller<'c>>,
     ) -> Option<Span> {
         let tracer = self.0.as_ref()?;
-        let mut span = tracer.begin(name, caller(), clock::any_seed, now(clock))?;
+        let mut span = tracer.begin(name, caller(), clock::any_seed, clock.unix_nanos())?;
         span.set("rpc.system.name", Value::Name("grpc"));
         span.set("rpc.method", Value::Name(name));
         Some(span)
@@ -78,7 +78,7 @@ impl Traces {
     /// Ends a span.
     pub(super) fn end(&self, clock: &Clock, span: Option<Span>) {
         if let (Some(tracer), Some(mut span)) = (&self.0, span) {
-            span.end_at(now(clock));
+            span.end_at(clock.unix_nanos());
             tracer.end(span);
         }
     }
@@ -90,10 +90,6 @@ pub(super) fn under<R>(trace: Option<u128>, work: impl FnOnce() -> R) -> R {
         Some(trace) => within(trace, work),
         None => work(),
     }
-}
-
-fn now(clock: &Clock) -> u64 {
-    clock.wall().nanos().max(0).unsigned_abs()
 }
 
 /// As OpenTelemetry counts the errors of a server: the others are the caller's.

@@ -28,7 +28,7 @@ pub(super) fn answer(
     if let Some(mut span) = span {
         let status = done.as_ref().map_or_else(|refused| refused.0, |_| StatusCode::OK);
         span.set("http.response.status_code", Value::Int(status.as_u16().into()));
-        span.end_at(now(point));
+        span.end_at(point.plane.clock().unix_nanos());
         tracer.end(span);
     }
     done.map(answer)
@@ -37,12 +37,8 @@ pub(super) fn answer(
 fn begin(point: &Point, tracer: &Tracer, route: &'static str, caller: Option<Kept>) -> Option<Span> {
     let name = if route == EVALUATION { "POST /access/v1/evaluation" } else { "POST /access/v1/evaluations" };
     let caller = caller.as_ref().map(Kept::caller);
-    let mut span = tracer.begin(name, caller, clock::any_seed, now(point))?;
+    let mut span = tracer.begin(name, caller, clock::any_seed, point.plane.clock().unix_nanos())?;
     span.set("http.request.method", Value::Name("POST"));
     span.set("http.route", Value::Name(route));
     Some(span)
-}
-
-fn now(point: &Point) -> u64 {
-    point.plane.clock().wall().nanos().max(0).unsigned_abs()
 }
